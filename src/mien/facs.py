@@ -13,7 +13,7 @@ Sources:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
@@ -370,7 +370,7 @@ class DatasetLabels:
         note: what to know before comparing numbers.
     """
 
-    expressions: Mapping[int, str] = MappingProxyType({})
+    expressions: Mapping[int, str] = field(default_factory=dict)
     action_units: tuple[int, ...] = ()
     benchmark_units: tuple[int, ...] = ()
     note: str = ""
