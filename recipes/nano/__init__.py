@@ -1,0 +1,1 @@
+"""How mien/nano is made, from data to weights."""
