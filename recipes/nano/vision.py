@@ -113,7 +113,8 @@ class _Collator:
 
 
 def _metrics(prediction: EvalPrediction) -> dict[str, float]:
-    truth = [CLASSES[i] for i in prediction.label_ids.argmax(-1)]
+    expressions, _ = prediction.label_ids  # (N, 7), (N, 16)
+    truth = [CLASSES[i] for i in expressions.argmax(-1)]
     logits = prediction.predictions
     predicted = [CLASSES[i] for i in np.asarray(logits).argmax(-1)]
     matrix = confusion(truth, predicted, CLASSES)

@@ -1,3 +1,32 @@
 """mien reads facial expressions and action units with multimodal language models, and says why."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.analyzer import Analyzer as Analyzer
+    from mien.analyzer import analyze as analyze
+    from mien.analyzer import load as load
+    from mien.schema import Analysis as Analysis
+
 __version__ = "0.1.0"
+__all__ = ["Analysis", "Analyzer", "__version__", "analyze", "load"]
+
+_HOMES = {
+    "Analysis": "mien.schema",
+    "Analyzer": "mien.analyzer",
+    "analyze": "mien.analyzer",
+    "load": "mien.analyzer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the public names on first use, so that `import mien` is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mien' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

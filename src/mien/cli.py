@@ -1,0 +1,134 @@
+"""The command line: thin, so that a sub-command is one call; heavy modules load inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien import __version__
+
+app = typer.Typer(
+    name="mien",
+    help="Reads facial expressions and action units, and says why. Everything runs on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(StrEnum):
+    """What `mien analyze` writes."""
+
+    table = "table"
+    jsonl = "jsonl"
+    csv = "csv"
+    parquet = "parquet"
+
+
+class FaceFinder(StrEnum):
+    """Who finds the faces."""
+
+    mediapipe = "mediapipe"
+    whole = "whole"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mien {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Reads facial expressions and action units, and says why."""
+
+
+@app.command()
+def analyze(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Pictures, folders, 'globs*.png', or - for standard input.")
+    ],
+    format: Annotated[
+        Format | None,
+        typer.Option(help="What to write. Default: by the suffix of --out, else a table."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the rows. Default: standard output.")
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for the pictures with boxes and labels.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML file for a report.")] = None,
+    model: Annotated[
+        str, typer.Option(help="mien/nano, or a folder with a model of mien.")
+    ] = "mien/nano",
+    faces: Annotated[
+        FaceFinder, typer.Option(help="'whole' takes each picture as one face crop.")
+    ] = FaceFinder.mediapipe,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Numbers only; leaves out the text, which is slow.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces answered at a time.")] = 16,
+    seed: Annotated[int, typer.Option(help="For models that draw by chance.")] = 0,
+) -> None:
+    """Say which expression and action units the faces show, and why.
+
+    Exit codes: 0 done, 1 nothing could be read or an output failed, 2 wrong usage, 130 interrupted.
+    """
+    from mien.commands.analyze import run_analyze
+
+    raise typer.Exit(
+        run_analyze(
+            inputs,
+            format=format.value if format else None,
+            out=out,
+            overlay=overlay,
+            report=report,
+            model=model,
+            faces=faces.value,
+            numbers=numbers,
+            device=device,
+            batch_size=batch_size,
+            seed=seed,
+        )
+    )
+
+
+@app.command()
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models that are installed: size, licence, training data, figures."""
+    from mien.commands.models import run_models
+
+    run_models(as_json=as_json)
+
+
+@app.command()
+def doctor() -> None:
+    """Check versions, devices and optional parts, and say what to install."""
+    from mien.commands.doctor import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+def main() -> None:
+    """Entry point of the `mien` command."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""`mien analyze`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mien import __version__
+from mien.analyzer import Analyzer, Looked, load
+from mien.draw import overlay as draw_overlay
+from mien.draw import save_overlay
+from mien.engines import EngineError
+from mien.media import expand_inputs
+from mien.report import ReportItem, ReportWriter
+from mien.schema import Analysis
+from mien.sinks import Sink, SinkError, open_sink
+from mien.table import render_table
+
+SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+
+
+def run_analyze(
+    inputs: Sequence[str],
+    *,
+    format: str | None,
+    out: Path | None,
+    overlay: Path | None,
+    report: Path | None,
+    model: str,
+    faces: str,
+    numbers: bool,
+    device: str,
+    batch_size: int,
+    seed: int,
+) -> int:
+    """Runs the command and returns its exit code; see `mien analyze --help` for the arguments."""
+    errors = Console(stderr=True)
+    format, problem = _format(format, out)
+    if problem:
+        errors.print(f"error: {problem}", markup=False)
+        return 2
+    try:
+        analyzer = load(model, faces=faces, device=device, batch_size=batch_size)
+    except EngineError as error:
+        errors.print(f"error: {error}", markup=False)
+        return 2
+    _seed(seed)
+    rows: list[Analysis] = []
+    counts = {"inputs": 0, "unreadable": 0}
+    try:
+        with ExitStack() as stack:
+            outputs = _Outputs(stack, format, out, overlay, report, analyzer)
+            progress = stack.enter_context(_progress(errors))
+            items = list(expand_inputs(inputs))
+            task = progress.add_task("faces", total=len(items))
+            for looked in analyzer.stream(inputs, numbers=numbers):
+                outputs.write(looked)
+                rows.extend(looked.rows if format == "table" else ())
+                counts["inputs"] += 1
+                counts["unreadable"] += looked.image is None
+                for row in looked.rows:
+                    if row.status != "ok":
+                        for warning in row.warnings:
+                            progress.console.print(f"{row.source}: {warning}", markup=False)
+                progress.advance(task)
+    except SinkError as error:
+        errors.print(f"error: {error}", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        errors.print(f"interrupted; {counts['inputs']} inputs are done and written", markup=False)
+        _show(rows, format, numbers)
+        return 130
+    _show(rows, format, numbers)
+    if counts["inputs"] == counts["unreadable"]:
+        errors.print("error: none of the inputs could be read", markup=False)
+        return 1
+    return 0
+
+
+def _format(format: str | None, out: Path | None) -> tuple[str, str | None]:
+    """The output format, and what is wrong with the request if anything is."""
+    if format is None:
+        if out is None:
+            return "table", None
+        if out.suffix.lower() not in SUFFIXES:
+            known = ", ".join(SUFFIXES)
+            return "table", f"--out {out}: give --format, or a suffix of {known}"
+        return SUFFIXES[out.suffix.lower()], None
+    if format == "parquet" and out is None:
+        return format, "--format parquet needs --out FILE"
+    if format == "table" and out is not None:
+        return format, f"a table goes to the screen; for {out} choose jsonl, csv or parquet"
+    return format, None
+
+
+class _Outputs:
+    """Everything that a run writes, each opened before the first picture is looked at."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        format: str,
+        out: Path | None,
+        overlay: Path | None,
+        report: Path | None,
+        analyzer: Analyzer,
+    ):
+        self.overlay = overlay
+        self.names: dict[str, int] = {}
+        if overlay is not None:
+            try:
+                overlay.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SinkError(
+                    f"{overlay}: cannot be made a folder ({error.strerror}); choose another"
+                ) from error
+        self.sink: Sink | None = None
+        if format in ("jsonl", "csv", "parquet"):
+            self.sink = stack.enter_context(
+                open_sink(format, out, action_units=analyzer.engine.action_units)  # type: ignore[arg-type]
+            )
+        self.report: ReportWriter | None = None
+        if report is not None:
+            meta = {"model": analyzer.engine.name, "mien": __version__}
+            self.report = stack.enter_context(ReportWriter(report, meta=meta))
+
+    def write(self, looked: Looked) -> None:
+        """Writes one input to all of them."""
+        for row in looked.rows:
+            if self.sink is not None:
+                self.sink.write(row)
+        landmarks = tuple(face.landmarks for face in looked.faces)
+        if self.overlay is not None and looked.image is not None:
+            picture = draw_overlay(looked.image, looked.rows, landmarks)
+            save_overlay(self.overlay / self._name(looked.source), picture)
+        if self.report is not None:
+            self.report.add(
+                ReportItem(looked.source, looked.image, tuple(looked.rows), landmarks)
+            )
+
+    def _name(self, source: str) -> str:
+        """File name of an overlay; inputs of the same name in different folders are numbered."""
+        stem = Path(source).stem if source != "-" else "stdin"
+        stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem) or "picture"
+        seen = self.names[stem] = self.names.get(stem, 0) + 1
+        return f"{stem}.jpg" if seen == 1 else f"{stem}-{seen}.jpg"
+
+
+def _seed(seed: int) -> None:
+    import torch
+
+    torch.manual_seed(seed)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _show(rows: Sequence[Analysis], format: str, numbers: bool) -> None:
+    """The table and, where the model wrote any, the texts."""
+    if format != "table" or not rows:
+        return
+    console = Console(file=sys.stdout)
+    console.print(render_table(rows))
+    for row in rows:
+        if row.text and not numbers:
+            number = "" if row.face is None else f" face {row.face}"
+            console.print(f"\n{row.source}{number}", style="bold", markup=False)
+            console.print(row.text, markup=False, highlight=False)

@@ -1,0 +1,177 @@
+"""Engine for models of mien's own architecture, on this machine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import mien.models  # registers the architectures with the Auto classes
+from mien.engines.base import Answer, EngineError
+from mien.engines.numbers import Candidates, read_expression, read_unit
+from mien.faces import CropSpec
+from mien.language import label_line, parse, prompt_for
+from mien.models.branches import PrefixTree, score_branches
+from mien.schema import ActionUnit, Expression
+
+MAX_NEW_TOKENS = 80
+"""Answers are written to be shorter than this."""
+
+
+class LocalEngine:
+    """Answers with a model loaded by the Auto classes.
+
+    Numbers are read from the likelihoods of short candidate answers in one forward pass. The text is
+    then written behind the label line that the numbers make, so that words and numbers agree; what the
+    model writes is parsed back, and where it names a unit that the numbers call absent, a warning says so.
+    """
+
+    def __init__(self, model: Any, processor: Any, *, name: str, device: torch.device):
+        self.model, self.processor = model.eval().to(device), processor
+        self.name, self.device = name, device
+        config = model.config
+        self.crop_spec = CropSpec(
+            size=processor.image_processor.crop_size,
+            scale=config.face_scale,
+            shift=config.face_shift,
+            align=config.face_align,
+        )
+        self.candidates = Candidates(tuple(config.expressions), tuple(config.action_units))
+        self.action_units = self.candidates.action_units
+        self.tree = PrefixTree.from_candidates(self.candidates.token_ids(processor.tokenizer))
+
+    @classmethod
+    def from_folder(cls, folder: Path, *, name: str, device: torch.device) -> LocalEngine:
+        """Loads what `save_pretrained` wrote.
+
+        Raises:
+            EngineError: if the folder holds no model of mien, or its files are damaged.
+        """
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        # Weights are stored in half precision; older CPUs are many times slower in it.
+        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        try:
+            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+            processor = AutoProcessor.from_pretrained(folder)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EngineError(f"model {name!r} could not be loaded: {error}") from error
+        if not isinstance(model, mien.models.FeallmForConditionalGeneration):
+            raise EngineError(f"model {name!r} is a {type(model).__name__}, which is not mien's")
+        return cls(model, processor, name=name, device=device)
+
+    @torch.inference_mode()
+    def answer(
+        self, crops: Sequence[NDArray[np.uint8]], *, numbers_only: bool = False
+    ) -> list[Answer]:
+        """See `mien.engines.Engine.answer`."""
+        if not crops:
+            return []
+        inputs = self._inputs(crops, "")
+        features = self.model.get_image_features(inputs.pop("pixel_values"))  # (B, N, D)
+        scores = score_branches(self.model, self.tree, image_features=features, **inputs)
+        numbers = self._read([group.float().cpu().numpy() for group in scores])
+        if numbers_only:
+            return [Answer(expression=e, action_units=units) for e, units in numbers]
+        texts = self._write(features, numbers)
+        return [
+            _checked(expression, units, text)
+            for (expression, units), text in zip(numbers, texts, strict=True)
+        ]
+
+    def _inputs(
+        self, crops: Sequence[NDArray[np.uint8]], answer_start: str | Sequence[str]
+    ) -> dict[str, Any]:
+        """Prompt, picture and the start of the answer, padded on the left."""
+        question = [
+            {
+                "role": "user",
+                "content": [{"type": "image"}, {"type": "text", "text": prompt_for("analysis")}],
+            }
+        ]
+        prompt = self.processor.apply_chat_template(question, add_generation_prompt=True)
+        starts = [answer_start] * len(crops) if isinstance(answer_start, str) else answer_start
+        inputs = self.processor(
+            images=list(crops),
+            text=[prompt + start for start in starts],
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+        )
+        return dict(inputs.to(self.device, dtype=self.model.dtype))
+
+    def _read(
+        self, scores: list[NDArray[np.float32]]
+    ) -> list[tuple[Expression, tuple[ActionUnit, ...]]]:
+        calibration = self.model.config.calibration
+        rows = []
+        for i in range(len(scores[0])):
+            expression = read_expression(scores[0][i], self.candidates.expressions, calibration)
+            units = tuple(
+                read_unit(group[i], au, calibration)
+                for au, group in zip(self.action_units, scores[1:], strict=True)
+            )
+            rows.append((expression, units))
+        return rows
+
+    def _write(
+        self,
+        features: torch.Tensor,
+        numbers: Sequence[tuple[Expression, tuple[ActionUnit, ...]]],
+    ) -> list[str]:
+        """The label line of each face and what the model writes behind it."""
+        lines = [label_line(e.label, _present(units)) + "\n" for e, units in numbers]
+        # A blank picture only carries the placeholders; its features are given.
+        blank = [np.zeros((self.crop_spec.size, self.crop_spec.size, 3), np.uint8)] * len(lines)
+        inputs = self._inputs(blank, lines)
+        inputs.pop("pixel_values")
+        out = self.model.generate(
+            **inputs,
+            image_features=features,
+            max_new_tokens=MAX_NEW_TOKENS,
+            do_sample=False,
+            pad_token_id=self.processor.tokenizer.pad_token_id,
+        )
+        written = self.processor.tokenizer.batch_decode(
+            out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        return [line + text.strip() for line, text in zip(lines, written, strict=True)]
+
+
+def _present(units: Sequence[ActionUnit]) -> dict[int, float | None]:
+    return {u.au: u.intensity for u in units if u.present}
+
+
+def _checked(expression: Expression, units: tuple[ActionUnit, ...], text: str) -> Answer:
+    """An answer with warnings where its words and its numbers part."""
+    parsed = parse(text)
+    if parsed.status != "ok":
+        return Answer(
+            status="unparsed",
+            expression=expression,
+            action_units=units,
+            text=text,
+            warnings=(f"the text could not be parsed: {parsed.reason}",),
+        )
+    warnings = []
+    extra = sorted(set(parsed.units) - set(_present(units)))
+    if extra:
+        named = ", ".join(f"AU{au}" for au in extra)
+        warnings.append(f"the text names {named}, which the numbers call absent")
+    if parsed.expression != expression.label:
+        warnings.append(f"the text says {parsed.expression}, the numbers {expression.label}")
+    return Answer(
+        expression=expression, action_units=units, text=text, warnings=tuple(warnings)
+    )
+
+
+def seeded(seed: int) -> random.Random:
+    """Seeds torch and numpy for a reproducible run and returns a generator for the rest."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    return random.Random(seed)
