@@ -1,0 +1,177 @@
+"""Rows as flat cells (CSV, data frames) and as typed nested values (Parquet).
+
+The flat columns follow OpenFace where it has them: ``frame, face_id, timestamp, confidence,
+success``, ``AU12_r`` (intensity 0 to 5) and ``AU12_c`` (present, 0 or 1). ``AU12_p`` is mien's
+probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mien import facs
+from mien.notation import printable
+from mien.schema import SCHEMA_VERSION, ActionUnit, Analysis
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_HEAD = (
+    *("source", "kind", "frame", "face_id", "track_id", "timestamp", "start", "end"),
+    *("confidence", "success", "status", "box_x0", "box_y0", "box_x1", "box_y1"),
+    *("pose_yaw", "pose_pitch", "pose_roll", "expression", "expression_set"),
+)
+_TAIL = ("valence", "arousal", "text", "model", "warnings")
+
+_WORDS = {"source", "kind", "status", "expression", "expression_set", "text", "model", "warnings"}
+_WHOLE = {"frame", "face_id", "track_id", "success"}
+
+
+def column_names(action_units: Sequence[int] | None) -> tuple[str, ...]:
+    """Names of the flat columns, in order.
+
+    Args:
+        action_units: units with columns of their own; None is every unit that mien knows.
+
+    Raises:
+        ValueError: on a unit that mien does not know.
+    """
+    units = tuple(facs.ACTION_UNITS) if action_units is None else tuple(action_units)
+    for unit in units:
+        facs.au_info(unit)
+    scores = (f"expression_{name}" for name in facs.EXPRESSIONS)
+    cells = (f"AU{unit:02d}_{what}" for what in "rcp" for unit in units)
+    return (*_HEAD, *scores, *cells, *_TAIL)
+
+
+def column_dtypes(names: Sequence[str]) -> dict[str, str]:
+    """Pandas dtype of each column: words, whole numbers that may be missing, or floats."""
+
+    def dtype(name: str) -> str:
+        if name in _WORDS:
+            return "object"
+        return "Int64" if name in _WHOLE or name.endswith("_c") else "float64"
+
+    return {name: dtype(name) for name in names}
+
+
+def row_cells(row: Analysis) -> dict[str, Any]:
+    """A row as column name to value; what is unknown is None or left out."""
+    cells: dict[str, Any] = {
+        "source": printable(row.source),
+        "kind": row.kind,
+        "frame": row.frame,
+        "face_id": row.face,
+        "track_id": row.track,
+        "timestamp": row.time,
+        "start": row.start,
+        "end": row.end,
+        "confidence": row.detection,
+        "success": int(row.status == "ok"),
+        "status": row.status,
+        "valence": row.valence,
+        "arousal": row.arousal,
+        "text": None if row.text is None else printable(row.text),
+        "model": row.model,
+        "warnings": printable("; ".join(row.warnings)) or None,
+    }
+    if row.box is not None:
+        cells |= zip(("box_x0", "box_y0", "box_x1", "box_y1"), row.box, strict=True)
+    if row.pose is not None:
+        cells |= {f"pose_{k}": getattr(row.pose, k) for k in ("yaw", "pitch", "roll")}
+    if row.expression is not None:
+        cells["expression"] = row.expression.label
+        cells["expression_set"] = row.expression.label_set
+        scores = row.expression.scores or {}
+        cells |= {f"expression_{name}": score for name, score in scores.items()}
+    for unit in merge_sides(row.action_units or ()):
+        cells[f"AU{unit.au:02d}_r"] = unit.intensity
+        cells[f"AU{unit.au:02d}_c"] = None if unit.present is None else int(unit.present)
+        cells[f"AU{unit.au:02d}_p"] = unit.probability
+    return cells
+
+
+def merge_sides(units: Sequence[ActionUnit]) -> tuple[ActionUnit, ...]:
+    """One entry per unit: the one for both sides, or else the stronger of left and right.
+
+    A unit known on one side only counts if it is present there; its absence there says nothing of
+    the other side.
+    """
+    by_number: dict[int, dict[str, ActionUnit]] = {}
+    for unit in units:
+        by_number.setdefault(unit.au, {})[unit.side] = unit
+    return tuple(
+        sides.get("both") or _stronger(list(sides.values())) for sides in by_number.values()
+    )
+
+
+def _stronger(sides: Sequence[ActionUnit]) -> ActionUnit:
+    present: bool | None = None
+    if any(u.present for u in sides):
+        present = True
+    elif len(sides) == 2 and all(u.present is False for u in sides):
+        present = False
+    if len(sides) == 1 and present is not True:
+        return ActionUnit(sides[0].au)
+    return ActionUnit(
+        sides[0].au,
+        present,
+        _most(sides, lambda u: u.probability),
+        _most(sides, lambda u: u.intensity),
+    )
+
+
+def _most(sides: Sequence[ActionUnit], value: Callable[[ActionUnit], float | None]) -> float | None:
+    known = [v for v in map(value, sides) if v is not None]
+    return max(known, default=None)
+
+
+@cache
+def parquet_schema() -> pa.Schema:
+    """The typed schema; its metadata carries the version of mien's row schema."""
+    import pyarrow as pa
+
+    text, real, whole = pa.string(), pa.float64(), pa.int64()
+    score = pa.struct([("name", text), ("score", real)])
+    expression = pa.struct([("label", text), ("label_set", text), ("scores", pa.list_(score))])
+    unit = pa.struct(
+        [
+            *(("au", pa.int16()), ("side", text), ("name", text), ("present", pa.bool_())),
+            *(("probability", real), ("intensity", real)),
+        ]
+    )
+    pose = pa.struct([("yaw", real), ("pitch", real), ("roll", real)])
+    columns = [
+        *(("schema_version", pa.int16()), ("kind", text), ("source", text)),
+        *(("frame", whole), ("time", real), ("face", whole), ("track", whole), ("status", text)),
+        *(("box", pa.list_(real)), ("detection", real), ("pose", pose)),
+        *(("expression", expression), ("action_units", pa.list_(unit))),
+        *(("valence", real), ("arousal", real), ("text", text), ("model", text)),
+        *(("warnings", pa.list_(text)), ("start", real), ("end", real)),
+    ]
+    return pa.schema(columns, metadata={"mien_schema_version": str(SCHEMA_VERSION)})
+
+
+def row_to_parquet(row: Analysis) -> dict[str, Any]:
+    """A row as plain values that fit `parquet_schema`."""
+    values = {"start": row.start, "end": row.end, **row.to_dict()}
+    expression = values["expression"]
+    if expression is not None and expression["scores"] is not None:
+        scores = [{"name": k, "score": v} for k, v in expression["scores"].items()]
+        values["expression"] = {**expression, "scores": scores}
+    for name in ("source", "text"):  # Parquet text is UTF-8 and cannot hold lone surrogates
+        values[name] = None if values[name] is None else printable(values[name])
+    values["warnings"] = [printable(w) for w in values["warnings"]]
+    return values
+
+
+def row_from_parquet(values: Mapping[str, Any]) -> Analysis:
+    """The row that `row_to_parquet` was given."""
+    row = dict(values)
+    expression = row["expression"]
+    if expression is not None and expression["scores"] is not None:
+        scores = {s["name"]: s["score"] for s in expression["scores"]}
+        row["expression"] = {**expression, "scores": scores}
+    return Analysis.from_dict(row)

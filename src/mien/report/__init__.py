@@ -1,0 +1,5 @@
+"""A report as one HTML file: each picture beside what was read from it, and how to read that."""
+
+from mien.report.writer import ReportItem, ReportWriter
+
+__all__ = ["ReportItem", "ReportWriter"]

@@ -1,0 +1,191 @@
+"""Writes the report picture by picture, so that memory stays flat however many there are."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.draw import overlay
+from mien.notation import STATUS_WORDS, expression_words, face_number, moment
+from mien.partfile import PartFile
+from mien.report.cards import escape, face_card, note
+from mien.schema import Analysis, Box
+
+_WIDTH = 900
+_TALLEST = 1400
+_TOTALS_SPACE = 240  # bytes kept free in the head for numbers that are known only at the end
+
+
+@dataclass(frozen=True, eq=False)
+class ReportItem:
+    """One picture of a report.
+
+    Attributes:
+        source: its path or name.
+        image: (H, W, 3) RGB, or None where it could not be read.
+        rows: what was found in it.
+        landmarks: per row, (478, 3) points or None.
+    """
+
+    source: str
+    image: NDArray[np.uint8] | None
+    rows: tuple[Analysis, ...]
+    landmarks: tuple[NDArray | None, ...] = ()
+
+
+class ReportWriter:
+    """Writes one self-contained HTML file, to be used in a ``with`` block.
+
+    The file is written beside its target and renamed when closed, also after an interruption; it
+    then says that it is not complete.
+    """
+
+    def __init__(
+        self, path: Path, *, title: str = "mien report", meta: Mapping[str, str] | None = None
+    ) -> None:
+        """Checks the place; writes nothing yet.
+
+        Args:
+            path: the HTML file.
+            title: heading and title of the page.
+            meta: what to state in the head, for example model and version.
+
+        Raises:
+            SinkError: if the file cannot be written there.
+        """
+        self._file = PartFile(path)
+        self._title = title
+        self._meta = dict(meta or {})
+        self._totals_at = 0
+        self._sources: set[int] = set()
+        self._counts = {"faces": 0, "no_face": 0, "unreadable": 0, "unparsed": 0, "failed": 0}
+        self._items = 0
+
+    def __enter__(self) -> Self:
+        self._file.open()
+        meta = "".join(
+            f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in self._meta.items()
+        )
+        self._append(
+            Template(_asset("head.html")).substitute(
+                title=escape(self._title), style=_asset("style.css"), meta=meta
+            )
+        )
+        self._totals_at = self._file.tell()
+        self._append(" " * _TOTALS_SPACE + "</p>\n</header>\n<main>\n")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is not None:
+                self._append(note("The run stopped here; what follows is missing.", ()))
+            if not self._items:
+                self._append('<p class="soft">There was nothing to look at.</p>\n')
+            self._append(_asset("foot.html"))
+            totals = self._totals(complete=kind is None).encode()[:_TOTALS_SPACE]
+            self._file.patch(self._totals_at, totals)
+        finally:
+            self._file.close(keep=kind is None or self._items > 0)
+
+    def add(self, item: ReportItem) -> None:
+        """Writes one picture with the cards of its faces."""
+        for row in item.rows:
+            key = row.status if row.status in ("no_face", "unreadable") else "faces"
+            self._counts[key] += 1
+            if row.status in ("unparsed", "failed"):
+                self._counts[row.status] += 1
+        self._items += 1
+        self._sources.add(hash(item.source))
+        when = next((m for m in map(moment, item.rows) if m), "")
+        heading = escape(item.source) + (f' <span class="when">{when}</span>' if when else "")
+        cards = "\n".join(face_card(row, i) for i, row in enumerate(item.rows))
+        figure = _figure(item)
+        parts = [
+            f'<article class="item">\n<h2>{heading}</h2>',
+            f'<div class="pair{"" if figure else " lone"}">{figure}',
+            f"<div>{cards or note('No result.', ())}</div>",
+            "</div>\n</article>\n",
+        ]
+        self._append("\n".join(parts))
+
+    def _append(self, text: str) -> None:
+        self._file.append(text.encode("utf-8"))
+
+    def _totals(self, *, complete: bool) -> str:
+        c = self._counts
+        parts = [_count(len(self._sources), "input"), _count(c["faces"], "face")]
+        for status in ("no_face", "unreadable", "unparsed", "failed"):
+            if c[status]:
+                parts.append(f"{c[status]} {STATUS_WORDS[status]}")
+        return ", ".join(parts) + ("." if complete else ". Not complete: the run was stopped.")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("mien.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _figure(item: ReportItem) -> str:
+    if item.image is None:
+        return ""
+    small, scale = _shrunk(item.image)
+    rows = [replace(r, box=_times(r.box, scale)) for r in item.rows]
+    points = [None if p is None else np.asarray(p) * scale for p in item.landmarks]
+    picture = overlay(small, rows, points)
+    data = io.BytesIO()
+    picture.save(data, format="JPEG", quality=85)
+    code = base64.b64encode(data.getvalue()).decode()
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return (
+        f'<figure><img {size} alt="{escape(_alt(item))}" '
+        f'src="data:image/jpeg;base64,{code}"></figure>'
+    )
+
+
+def _times(box: Box | None, scale: float) -> Box | None:
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    return (x0 * scale, y0 * scale, x1 * scale, y1 * scale)
+
+
+def _shrunk(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    height, width = image.shape[:2]
+    scale = min(1.0, _WIDTH / width, _TALLEST / height)
+    if scale == 1.0:
+        return image, scale
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    picture = Image.fromarray(np.ascontiguousarray(image)).resize(
+        size, Image.Resampling.LANCZOS, reducing_gap=2.0
+    )
+    return np.asarray(picture), scale
+
+
+def _alt(item: ReportItem) -> str:
+    faces = [
+        f"face {face_number(r, i)} {expression_words(r)}"
+        for i, r in enumerate(item.rows)
+        if r.status not in ("no_face", "unreadable")
+    ]
+    return f"{item.source}: " + (", ".join(faces) if faces else "no face marked")
