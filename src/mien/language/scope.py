@@ -1,0 +1,87 @@
+"""Which mentions a clause affirms and which it denies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_MARK = re.compile(r"[<{](\d+)[>}]")
+_CLAUSE = re.compile(
+    r"(?:\n|(?<=[.!?])\s+|;|,?\s*\b(?:but|however|although|though|while|whereas|yet|except)\b)",
+    re.IGNORECASE,
+)
+_SEEN = (
+    r"(?:present|visible|active|activated|detected|detectable|seen|observed|observable|evident|shown"
+    r"|engaged|apparent|noticeable|noticed|involved|found|there|expressed|used|displayed|indicated)"
+)
+_ADVERB = r"(?:(?:\w+ly|very|at\s+all|really|be|been|to\s+be|appear\s+to\s+be)\s+)*"
+_NOT = r"(?:\b(?:is|are|was|were|does|do|did|can|could|has|have|been|be)?\s*(?:not|n't)|\bcannot|\bnever)"
+_DENIAL = (
+    rf"{_NOT}\s+{_ADVERB}(?:{_SEEN}|appear|occur|show(?:\s+up)?)\b"
+    r"|\b(?:is|are|was|were|remains?|both)?\s*(?:absent|missing|inactive|undetected)\b"
+    r"|[:=(]\s*(?:no|none|false|not\s+\w+|0)(?=\s*(?:[,.;)\]\n]|$))"
+)
+_PREDICATE = re.compile(
+    rf"(?P<deny>{_DENIAL})"
+    rf"|(?P<affirm>\b(?:is|are|was|were)\s+{_ADVERB}{_SEEN}\b|[:=(]\s*(?:yes|true|present|active)\b)",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    r"\b(?:no(?!\s+(?:doubt|longer\s+than))|not(?!\s+(?:only|just|merely|surpris\w*|to\s+mention))|\w+n't|cannot"
+    r"|without|neither|nor|never|none(?=\s+of|\s*:)|lack(?:s|ing)?|absen(?:ce|t)|free\s+of|devoid\s+of"
+    r"|rather\s+than|instead\s+of|missing|inactive|undetected|excluding)\b",
+    re.IGNORECASE,
+)
+# between a denial and what it denies: any words of one phrase, but no new statement
+_BREAK = re.compile(
+    r"[,:]|\b(?:shows?|displays?|with|only|there|which|because|so|fits?|contradicts?|against|matters?)\b",
+    re.IGNORECASE,
+)
+_LINK = re.compile(
+    r"[\s,()/&+]*(?:(?:and|or|nor|any|an?|the|of|either)\b[\s,]*)*|[\s,]*(?:or|nor)\s+(?:[\w-]+\s+){0,4}[(\s]*",
+    re.IGNORECASE,
+)
+
+
+def judge(marked: str) -> Iterator[tuple[int, bool]]:
+    """Index of every mention in a marked text, and whether it is affirmed there."""
+    for clause in _CLAUSE.split(marked):
+        yield from _judge_clause(clause)
+
+
+def clauses(marked: str) -> list[str]:
+    """The clauses of a marked text."""
+    return _CLAUSE.split(marked)
+
+
+def _judge_clause(clause: str) -> Iterator[tuple[int, bool]]:
+    position = 0
+    for predicate in _PREDICATE.finditer(clause):
+        governed = clause[position : predicate.start()]
+        if predicate["deny"] and not _MARK.search(governed):
+            continue  # "Absent: AU4" and "absent AU4" deny what follows
+        for index, affirmed in _segment(governed):
+            yield index, affirmed and not predicate["deny"]
+        position = predicate.end()
+    yield from _segment(clause[position:])
+
+
+def _segment(text: str) -> Iterator[tuple[int, bool]]:
+    """Mentions that a denial before them reaches."""
+    denied = False
+    position = 0
+    for mark in _MARK.finditer(text):
+        gap = text[position : mark.start()]
+        opener = None
+        for opener in _BEFORE.finditer(gap):
+            pass
+        if opener is not None:
+            tail = gap[opener.end() :]
+            listed = re.fullmatch(
+                r"(?:\s+(?:AUs?|action units?))?\s*:\s*\[?\s*", tail, re.IGNORECASE
+            )
+            denied = bool(listed) or not _BREAK.search(tail)
+        elif denied:
+            denied = bool(_LINK.fullmatch(gap))
+        yield int(mark[1]), not denied
+        position = mark.end()
