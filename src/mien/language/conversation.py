@@ -1,5 +1,7 @@
-"""Short conversations about a face. Every answer is true to the labels, and what no face can tell
-(the cause, who it is, what is thought) is answered so."""
+"""Short conversations about a face, every answer true to the labels.
+
+What no face can tell (the cause, who it is, what is thought) is answered so.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,7 @@ class _Talk:
         return pick(self.rng, entry["questions"]), pick(self.rng, entry["answers"])
 
     def check(self) -> Turn:
-        """Asks for an expression, right or wrong: classes exclude each other, so "no" is certain."""
+        """Asks for an expression, right or wrong; classes exclude each other, so "no" is safe."""
         assert self.name is not None
         asked = self.name
         if self.rng.random() < 0.5:
@@ -106,7 +108,7 @@ class _Talk:
         return question, f"{capital(self.name)}. {self.writer.reasons(self.name)}"
 
     def region(self) -> Turn:
-        """Asks for a region that moves; stillness elsewhere may only be a unit that nobody coded."""
+        """Asks for a region that moves; stillness elsewhere may be a unit that nobody coded."""
         assert self.present
         regions = sorted({facs.au_info(u).region for u in self.present})
         region = pick(self.rng, regions)

@@ -27,9 +27,9 @@ def describe(
 ) -> str:
     """The answer to a task's prompt.
 
-    What an answer conveys: `expression` the expression alone; `au_detection` and `au_description` all
-    present units with their intensity; `analysis` both; `expression_description`, `reasoning` and
-    `conversation` the expression and those units that the text names.
+    What an answer conveys: `expression` the expression alone; `au_detection` and `au_description`
+    all present units with their intensity; `analysis` both; `expression_description`, `reasoning`
+    and `conversation` the expression and those units that the text names.
 
     Args:
         task: what was asked.

@@ -21,7 +21,8 @@ _WORD = "|".join(sorted(WORDS, key=len, reverse=True))
 _NUMBER = r"\d+(?:\.\d+)?"
 _VALUE = (
     rf"(?:(?P<letter>(?-i:[A-E]))(?![\w'])|(?P<word>{_WORD})\b"
-    rf"|(?P<number>{_NUMBER})(?P<of>\s*(?:/|out of|of)\s*5(?:\.0)?)?(?P<percent>\s*%)?(?![\w.]\d|\d))"
+    rf"|(?P<number>{_NUMBER})(?P<of>\s*(?:/|out of|of)\s*5(?:\.0)?)?(?P<percent>\s*%)?"
+    r"(?![\w.]\d|\d))"
 )
 _NAME = r"(?:intensity|level|grade|strength|degree|score)"
 _AFTER = tuple(

@@ -1,4 +1,4 @@
-"""Labels as one line: the form that models are trained to write first and that `parse` reads back."""
+"""Labels as one line, which models are trained to write first and `parse` reads back."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Finds action units and expressions in text and puts marks in their place, for `scope` to judge.
 
-After marking, "No brow lowering (AU4)." reads "No <0>.", so rules about negation see one short token
-per mention and no letters, numbers or decimal points of a grade.
+After marking, "No brow lowering (AU4)." reads "No <0>.", so rules about negation see one short
+token per mention and no letters, numbers or decimal points of a grade.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HIGHEST_FACS_NUMBER = 99
 
 _HEAD = re.compile(
     r"(?<![A-Za-z0-9])(?:A\.?U\.?(?P<plural>s)?|action[\s_-]*units?(?:\s*\(AUs?\))?)"
-    r"\s*(?:(?:numbers?|nos?\.|codes?)\s*)?[:#_=-]?\s*[\[(]?\s*(?=[LR]?\d)",
+    r"\s*(?:(?:numbers?|nos?\.|codes?)\s*)?[\"']?\s*[:#_=-]?\s*[\[(\"']*\s*(?=[LR]?\d)",
     re.IGNORECASE,
 )
 _ITEM = re.compile(
@@ -32,7 +32,7 @@ _COUNTED = re.compile(
 )
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """The text says something that cannot be taken as labels without guessing."""
 
 
@@ -58,7 +58,7 @@ def mark(text: str) -> tuple[str, list[Mention]]:
     """The text with every mention replaced by `<n>` (a unit) or `{n}` (an expression).
 
     Raises:
-        Unreadable: if a range or a pair of name and number contradicts itself.
+        UnreadableError: if a range or a pair of name and number contradicts itself.
     """
     mentions = _merge(text, sorted(_numbered(text) + _named(text), key=lambda m: m.start))
     for mention in mentions:
@@ -119,7 +119,7 @@ def _range(text: str, item: re.Match[str], *, plural: bool) -> tuple[list[int], 
     clear = plural or bool(match["head"]) or match["sign"] != "-"
     if last <= first or (inner and not clear):
         # "AU6-12" may be a range or the pair 6 + 12
-        raise Unreadable(f"ambiguous range {text[item.start() : match.end()]!r}")
+        raise UnreadableError(f"ambiguous range {text[item.start() : match.end()]!r}")
     return [first, *inner, last], match.end()
 
 
@@ -133,7 +133,7 @@ def _named(text: str) -> list[Mention]:
 
 
 def _merge(text: str, mentions: list[Mention]) -> list[Mention]:
-    """Joins a number and the name in or before its brackets: `AU4 (brow lowerer)` is one mention."""
+    """Joins a number and the name beside it: `AU4 (brow lowerer)` is one mention."""
     merged: list[Mention] = []
     for mention in mentions:
         last = merged[-1] if merged else None
@@ -149,6 +149,6 @@ def _merge(text: str, mentions: list[Mention]) -> list[Mention]:
             last.end += tail.end() if bracket and tail else 0
             continue
         if last and bracket and not text[last.start : last.end].endswith(")"):
-            raise Unreadable(f"names and numbers disagree: {text[last.start : mention.end]!r}")
+            raise UnreadableError(f"names and numbers disagree: {text[last.start : mention.end]!r}")
         merged.append(mention)
     return merged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 from mien import facs
 
@@ -51,7 +51,7 @@ def _variants(name: str) -> str:
     return r"[\s-]+".join(words)
 
 
-@lru_cache(maxsize=None)
+@cache
 def unit_names() -> tuple[tuple[re.Pattern[str], int], ...]:
     """Patterns of all unit names, the longest first so that no name hides in another."""
     names = [
@@ -66,7 +66,7 @@ def unit_names() -> tuple[tuple[re.Pattern[str], int], ...]:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def expression_pattern() -> re.Pattern[str]:
     """Any expression word, the longest first, at word boundaries."""
     words = sorted(facs.expression_words(), key=len, reverse=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from mien import facs
 from mien.language import scope, structured
-from mien.language.mentions import Mention, Unreadable, mark
+from mien.language.mentions import Mention, UnreadableError, mark
 
 _ASCII = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
@@ -17,7 +17,8 @@ _ASCII = str.maketrans(
 )
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _REFUSAL = re.compile(
-    r"\b(?:i(?:'m| am)\s+(?:sorry|unable|not able)|i\s+(?:cannot|can't|can not|won't|am not allowed)"
+    r"\b(?:i(?:'m| am)\s+(?:sorry|unable|not able|not allowed)"
+    r"|i\s+(?:cannot|can't|can not|won't)"
     r"|unable to|as an ai|not possible to|impossible to|cannot be (?:determined|read|known))\b",
     re.IGNORECASE,
 )
@@ -27,17 +28,19 @@ _OPTIONS = re.compile(
     r"(?:\s+(?:are|is|include))?\s*:|\bone of(?: the following)?\s*:|\bsuch as\b)[^.\n?]*[.\n?]?",
     re.IGNORECASE,
 )
-_LIST = re.compile(r"\{\d+\}(?:\s*[,/|]\s*(?:(?:and|or)\s+)?\{\d+\}|\s+or\s+\{\d+\}){2,}")
+_LIST = re.compile(r"\{\d+\}(?:\s*[,/|]\s*(?:(?:and|or)\s+)?\{\d+\}|\s+(?:and|or)\s+\{\d+\}){2,}")
 _LABEL_FIRST = re.compile(r"\s*[\"'(\[]*\s*\{(\d+)\}\s*[\"')\]]*\s*(?:[.:!\n(]|\s-\s|$)")
 _STATED = re.compile(
     r"\b(?:final answer|answer|expression|emotion|label|prediction|class)\b\"?"
-    r"(?:\s+(?:of|in|on|shown by)\s+(?:\w+\s+){1,4}?)?\s*(?:is|:|=)\s*[\"'(]*(?:an?\s+)?\s*\{(\d+)\}"
+    r"(?:\s+(?:of|in|on|shown by)\s+(?:\w+\s+){1,4}?)?\s*(?:is|:|=)\s*[\"'(]*(?:an?\s+)?"
+    r"\s*\{(\d+)\}"
     r"\s*[\"')]*\s*(?![\w<{,/])",
     re.IGNORECASE,
 )
 _NO_UNITS = re.compile(
-    r"\bno\s+(?:facial\s+)?(?:(?:visible|active|detectable|significant)\s+)?(?:action\s+units?|AUs?)"
-    r"(?:\s+(?:is|are|was|were|can be)?\s*(?:present|visible|active|activated|detected|seen|observed))?"
+    r"\bno\s+(?:facial\s+)?(?:(?:visible|active|detectable|significant)\s+)?"
+    r"(?:action\s+units?|AUs?)(?:\s+(?:is|are|was|were|can be)?"
+    r"\s*(?:present|visible|active|activated|detected|seen|observed))?"
     r"\s*(?:[.,;!]|$)|\b(?:action units?|AUs?)\s*:\s*none\b",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -65,8 +68,8 @@ class Parsed:
 def parse(text: str) -> Parsed:
     """Reads expression and action units from any model's text, prose or JSON.
 
-    Negation counts within its clause. A unit both affirmed and denied, two expressions without one that
-    is plainly the label, a unit that mien does not know, a refusal or an empty text are "unparsed".
+    Negation counts within its clause. A unit both affirmed and denied, two expressions without one
+    that is plainly the label, an unknown unit, a refusal and an empty text are "unparsed".
     """
     text = unicodedata.normalize("NFKC", text).translate(_ASCII)
     text = _THOUGHT.sub(" ", text).strip()
@@ -77,13 +80,14 @@ def parse(text: str) -> Parsed:
         if found is not None:
             text = found
         return _parse_prose(text)
-    except Unreadable as error:
+    except UnreadableError as error:
         return Parsed("unparsed", reason=str(error))
 
 
 def _parse_prose(text: str) -> Parsed:
     text = re.sub(r"[*`]+|^#+\s*|(?<!\w)_+|_+(?!\w)", "", text, flags=re.MULTILINE)
-    text = _OPTIONS.sub(" ", text)
+    # these four are the marks that stand for mentions below
+    text = _OPTIONS.sub(" ", text.translate(dict.fromkeys(map(ord, "<>{}"), " ")))
     marked, mentions = mark(text)
     marked = _LIST.sub(" ", marked)
     kept = [c for c in scope.clauses(marked) if not _REFUSAL.search(c)]
@@ -93,10 +97,10 @@ def _parse_prose(text: str) -> Parsed:
     expression = _expression(marked, mentions, verdicts)
     if _NO_UNITS.search(marked):
         if units:
-            raise Unreadable("says that there are no action units, and names some")
+            raise UnreadableError("says that there are no action units, and names some")
         absent = frozenset(facs.ACTION_UNITS)
     if expression is None and not units and not absent:
-        raise Unreadable("a refusal" if refused else "no label found")
+        raise UnreadableError("a refusal" if refused else "no label found")
     return Parsed("ok", expression, units, absent)
 
 
@@ -115,10 +119,10 @@ def _units(
             continue
         if unit not in facs.ACTION_UNITS:
             if affirmed:
-                raise Unreadable(f"unknown action unit AU{unit}")
+                raise UnreadableError(f"unknown action unit AU{unit}")
             continue
         if affirmed and grade is not None and grade.doubtful:
-            raise Unreadable(f"the number of AU{unit} may be a probability")
+            raise UnreadableError(f"the number of AU{unit} may be a probability")
         value = grade.value if grade is not None else None
         if grade is not None and grade.flag and not graded:
             value = 0.0 if value == 0 else None
@@ -128,10 +132,10 @@ def _units(
         if value is not None:
             value = max(1.0, value)
             if present.get(unit) not in (None, value):
-                raise Unreadable(f"AU{unit} is given two intensities")
+                raise UnreadableError(f"AU{unit} is given two intensities")
         present[unit] = present.get(unit) if value is None else value
     if both := sorted(absent & set(present)):
-        raise Unreadable(f"AU{both[0]} is both affirmed and denied")
+        raise UnreadableError(f"AU{both[0]} is both affirmed and denied")
     return dict(sorted(present.items())), frozenset(absent)
 
 
@@ -146,11 +150,11 @@ def _expression(
     if first and int(first[1]) in affirmed:
         stated.add(mentions[int(first[1])].expression)
     if len(stated) > 1:
-        raise Unreadable(f"two labels: {' and '.join(sorted(map(str, stated)))}")
+        raise UnreadableError(f"two labels: {' and '.join(sorted(map(str, stated)))}")
     if stated:
         return stated.pop()
     # "other" is a label only where it stands as one: "the other eye" names no expression
     names = {mentions[i].expression for i in affirmed} - {"other"}
     if len(names) > 1:
-        raise Unreadable(f"several expressions: {', '.join(sorted(map(str, names)))}")
+        raise UnreadableError(f"several expressions: {', '.join(sorted(map(str, names)))}")
     return names.pop() if names else None

@@ -1,4 +1,4 @@
-"""The questions that mien asks about a face, several wordings per task, read from `prompts.json`."""
+"""The questions that mien asks about a face: several wordings per task, in `prompts.json`."""
 
 from __future__ import annotations
 

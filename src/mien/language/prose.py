@@ -1,4 +1,4 @@
-"""Sentences about a face, from phrase files: which units show, and what they say about the expression."""
+"""Sentences about a face, from phrase files: which units show, and what they say about it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.language.words import agree, article, capital, join, load, patterns, p
 Units = Mapping[int, float | None]
 
 MAX_UNITS = 4
-"""Units named in prose, so that a small language model can write the answer; the label line has all."""
+"""Units named in prose, so that a small language model can write it; the label line has all."""
 
 
 def strongest(units: Units, among: frozenset[int] | None = None) -> list[int]:
@@ -32,7 +32,7 @@ class Writer:
     def __init__(self, units: Units, rng: random.Random) -> None:
         self.units = units
         self.rng = rng
-        # graded words in every phrase read like a form, so an answer has them throughout or not at all
+        # graded words in every phrase read like a form, so only half of the answers have them
         self.graded = rng.random() < 0.5
 
     def _adverb(self, unit: int) -> str:

@@ -15,7 +15,10 @@ _SEEN = (
     r"|engaged|apparent|noticeable|noticed|involved|found|there|expressed|used|displayed|indicated)"
 )
 _ADVERB = r"(?:(?:\w+ly|very|at\s+all|really|be|been|to\s+be|appear\s+to\s+be)\s+)*"
-_NOT = r"(?:\b(?:is|are|was|were|does|do|did|can|could|has|have|been|be)?\s*(?:not|n't)|\bcannot|\bnever)"
+_NOT = (
+    r"(?:\b(?:is|are|was|were|does|do|did|can|could|has|have|been|be)?\s*(?:not|n't)"
+    r"|\bcannot|\bnever)"
+)
 _DENIAL = (
     rf"{_NOT}\s+{_ADVERB}(?:{_SEEN}|appear|occur|show(?:\s+up)?)\b"
     r"|\b(?:is|are|was|were|remains?|both)?\s*(?:absent|missing|inactive|undetected)\b"
@@ -37,6 +40,7 @@ _BREAK = re.compile(
     r"[,:]|\b(?:shows?|displays?|with|only|there|which|because|so|fits?|contradicts?|against|matters?)\b",
     re.IGNORECASE,
 )
+_HEADING = re.compile(rf"(?:\s+(?:AUs?|action\s+units?|{_SEEN}))*\s*:\s*\[?\s*", re.IGNORECASE)
 _LINK = re.compile(
     r"[\s,()/&+]*(?:(?:and|or|nor|any|an?|the|of|either)\b[\s,]*)*|[\s,]*(?:or|nor)\s+(?:[\w-]+\s+){0,4}[(\s]*",
     re.IGNORECASE,
@@ -69,19 +73,19 @@ def _judge_clause(clause: str) -> Iterator[tuple[int, bool]]:
 def _segment(text: str) -> Iterator[tuple[int, bool]]:
     """Mentions that a denial before them reaches."""
     denied = False
+    chain = 0
     position = 0
     for mark in _MARK.finditer(text):
         gap = text[position : mark.start()]
-        opener = None
-        for opener in _BEFORE.finditer(gap):
-            pass
-        if opener is not None:
-            tail = gap[opener.end() :]
-            listed = re.fullmatch(
-                r"(?:\s+(?:AUs?|action units?))?\s*:\s*\[?\s*", tail, re.IGNORECASE
-            )
-            denied = bool(listed) or not _BREAK.search(tail)
+        openers = list(_BEFORE.finditer(gap))
+        if openers:
+            tail = gap[openers[-1].end() :]
+            denied = bool(_HEADING.fullmatch(tail)) or not _BREAK.search(tail)
+            chain = 1
         elif denied:
-            denied = bool(_LINK.fullmatch(gap))
+            # "no AU4, and AU12 is active": two of a list would have no comma
+            pair = chain == 1 and re.fullmatch(r"\s*,\s*and\s+", gap)
+            denied = bool(_LINK.fullmatch(gap)) and not pair
+            chain += 1
         yield int(mark[1]), not denied
         position = mark.end()

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from mien.language.mentions import Unreadable
+from mien.language.mentions import UnreadableError
 
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL | re.IGNORECASE)
 _EXPRESSION_KEYS = ("expression", "facial_expression", "emotion", "label", "prediction", "answer")
@@ -19,14 +19,18 @@ def read(text: str) -> str | None:
     """The labels of a JSON-like answer as plain lines; None where the text is no such answer.
 
     Raises:
-        Unreadable: if its values cannot be labels.
+        UnreadableError: if its values cannot be labels.
     """
     fence = _FENCE.search(text)
     body = (fence[1] if fence else text).strip()
     start, end = body.find("{"), body.rfind("}")
     if start < 0 or end < start or (not fence and start > 0 and body[:start].count("\n") > 3):
         return None
-    data = _load(body[start : end + 1])
+    data = _load(body) if body.startswith("[") else _load(body[start : end + 1])
+    if isinstance(data, dict) and "au" in data and {"present", "intensity"} & set(data):
+        data = [data]
+    if isinstance(data, list) and all(isinstance(item, dict) for item in data):
+        data = {"units": data}
     if not isinstance(data, dict):
         return None
     lines: list[str] = []
@@ -113,5 +117,5 @@ def _unit(name: str, value: Any, *, presence: bool = False, grade: bool = False)
 def _number(value: Any) -> str:
     match = re.search(r"\d+", str(value))
     if not match:
-        raise Unreadable(f"{value!r} is no action unit")
+        raise UnreadableError(f"{value!r} is no action unit")
     return str(int(match[0]))

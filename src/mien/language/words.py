@@ -1,4 +1,4 @@
-"""Small grammar: phrase files, lists with commas and "and", articles, capitals, agreement in number."""
+"""Small grammar: phrase files, lists with "and", articles, capitals, agreement in number."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from typing import Any
 
 _CHOICE = re.compile(r"\[([^|\]]+)\|([^\]]+)\]")
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name: str) -> Any:
     """Content of a JSON file of this package; shared, so not to be changed."""
     text = resources.files("mien.language").joinpath(name).read_text(encoding="utf-8")
