@@ -1,0 +1,35 @@
+"""Models. Importing this package registers them with Transformers' Auto classes."""
+
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+)
+
+from mien.models.feallm import (
+    CHAT_TEMPLATE,
+    FeallmConfig,
+    FeallmForConditionalGeneration,
+    FeallmImageProcessor,
+    FeallmModel,
+    FeallmProcessor,
+)
+
+AutoConfig.register("feallm", FeallmConfig, exist_ok=True)
+AutoModel.register(FeallmConfig, FeallmModel, exist_ok=True)
+AutoModelForImageTextToText.register(FeallmConfig, FeallmForConditionalGeneration, exist_ok=True)
+AutoImageProcessor.register(
+    FeallmConfig, image_processor_classes={"pil": FeallmImageProcessor}, exist_ok=True
+)
+AutoProcessor.register(FeallmConfig, FeallmProcessor, exist_ok=True)
+
+__all__ = [
+    "CHAT_TEMPLATE",
+    "FeallmConfig",
+    "FeallmForConditionalGeneration",
+    "FeallmImageProcessor",
+    "FeallmModel",
+    "FeallmProcessor",
+]

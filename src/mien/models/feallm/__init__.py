@@ -1,0 +1,15 @@
+"""FEALLM (arXiv 2505.13419): expressions, action units, and the reasoning from one to the other."""
+
+from mien.models.feallm.configuration import FeallmConfig
+from mien.models.feallm.image_processing import FeallmImageProcessor
+from mien.models.feallm.modeling import FeallmForConditionalGeneration, FeallmModel
+from mien.models.feallm.processing import CHAT_TEMPLATE, FeallmProcessor
+
+__all__ = [
+    "CHAT_TEMPLATE",
+    "FeallmConfig",
+    "FeallmForConditionalGeneration",
+    "FeallmImageProcessor",
+    "FeallmModel",
+    "FeallmProcessor",
+]

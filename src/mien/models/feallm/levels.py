@@ -1,0 +1,154 @@
+"""The multi-level feature: taps of any vision encoder, brought to one grid and one width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoModel
+
+if TYPE_CHECKING:
+    from mien.models.feallm.configuration import FeallmConfig
+
+
+class LevelShape(NamedTuple):
+    """Width and grid of a tapped hidden state, and its class and register tokens."""
+
+    channels: int
+    height: int
+    width: int
+    prefix: int
+
+
+def to_map(hidden: Tensor, shape: LevelShape) -> Tensor:
+    """One tapped hidden state as a map.
+
+    Args:
+        hidden: (B, C, H, W) of a convolutional or hybrid encoder, or (B, P + H * W, C) of a ViT
+            with P class and register tokens in front, which are dropped.
+        shape: what ``probe_levels`` found for this level.
+
+    Returns:
+        (B, C, H, W).
+    """
+    if hidden.ndim == 4:
+        return hidden  # (B, C, H, W)
+    grid = hidden[:, shape.prefix :].transpose(1, 2)  # (B, C, H * W)
+    return grid.unflatten(2, (shape.height, shape.width))  # (B, C, H, W)
+
+
+def probe_levels(config: FeallmConfig) -> list[LevelShape]:
+    """Find the shape of every tapped level by running the encoder without weights or data.
+
+    Raises:
+        ValueError: if a level's tokens do not form a square grid.
+    """
+    side = config.image_size
+    with torch.device("meta"), torch.no_grad():
+        encoder = AutoModel.from_config(config.vision_config)
+        encoder.eval()
+        outputs = encoder(pixel_values=torch.empty(1, 3, side, side), output_hidden_states=True)
+    shapes = []
+    for tap in config.tap_levels:
+        hidden = outputs.hidden_states[tap]
+        if hidden.ndim == 4:
+            shapes.append(LevelShape(hidden.shape[1], hidden.shape[2], hidden.shape[3], 0))
+            continue
+        count, patch = hidden.shape[1], getattr(config.vision_config, "patch_size", None)
+        grid = math.isqrt(count)
+        if grid * grid != count and isinstance(patch, int):
+            grid = side // patch
+        prefix = count - grid * grid
+        if not 0 <= prefix <= 16:
+            raise ValueError(
+                f"tap_levels: hidden state {tap} has {count} tokens, which is no square grid with "
+                f"a few class or register tokens in front (image_size {side}, patch_size {patch})"
+            )
+        shapes.append(LevelShape(hidden.shape[2], grid, grid, prefix))
+    return shapes
+
+
+class LevelAdapter(nn.Module):
+    """One level on F_L's grid and at the common width: pool, flatten, norm, linear, position.
+
+    The encoder's levels differ in width, size and scale; the paper's figure simply concatenates
+    them. The norm and the position embedding are ours (``docs/papers.md``).
+    """
+
+    def __init__(self, config: FeallmConfig, shape: LevelShape, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.grid = grid
+        self.norm = nn.LayerNorm(shape.channels) if config.adapter_norm else nn.Identity()
+        self.linear = nn.Linear(shape.channels, config.hidden_size)
+        self.position = None
+        if config.position_embedding == "learned":
+            self.position = nn.Embedding(grid[0] * grid[1], config.hidden_size)
+        self.use_sine = config.position_embedding == "sine"
+
+    def forward(self, level: Tensor) -> Tensor:
+        """Adapt.
+
+        Args:
+            level: (B, C, H, W).
+
+        Returns:
+            (B, N, D) with N the number of cells of F_L's grid.
+        """
+        if level.shape[-2:] != self.grid:
+            level = F.adaptive_avg_pool2d(level, self.grid)
+        tokens = self.linear(self.norm(level.flatten(2).transpose(1, 2)))  # (B, N, D)
+        if self.position is not None:
+            tokens = tokens + self.position.weight
+        if self.use_sine:
+            tokens = tokens + sine_positions(self.grid, tokens)
+        return tokens
+
+
+def sine_positions(grid: tuple[int, int], like: Tensor) -> Tensor:
+    """Fixed 2-D sine and cosine positions, (N, D), in the dtype and on the device of ``like``."""
+    dim = like.shape[-1]
+    if dim % 4:
+        raise ValueError(f"position_embedding 'sine' needs hidden_size % 4 == 0, got {dim}")
+    rate = 10_000 ** (-torch.arange(dim // 4, device=like.device, dtype=torch.float32) * 4 / dim)
+    parts = []
+    for index in torch.meshgrid(
+        *[torch.arange(n, device=like.device, dtype=torch.float32) for n in grid], indexing="ij"
+    ):
+        angle = index.flatten()[:, None] * rate  # (N, D / 4)
+        parts += [angle.sin(), angle.cos()]
+    return torch.cat(parts, dim=1).to(like.dtype)  # (N, D)
+
+
+class MultiLevelFeature(nn.Module):
+    """F_s = Concat(F_1, ..., F_{L-1}) beside F_L, from FEALLM's architecture figure.
+
+    The axis of the concatenation is not to be seen in the figure: ``fs_concat`` is ``"token"``
+    or ``"channel"``.
+    """
+
+    def __init__(self, config: FeallmConfig) -> None:
+        super().__init__()
+        shapes = config.levels
+        self.shapes = shapes if config.use_fs else shapes[-1:]
+        grid = (shapes[-1].height, shapes[-1].width)
+        self.adapters = nn.ModuleList(LevelAdapter(config, shape, grid) for shape in self.shapes)
+        self.concat_dim = 1 if config.fs_concat == "token" else 2
+
+    def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Adapt all levels.
+
+        Args:
+            levels: the tapped hidden states as maps (B, C_l, H_l, W_l), F_L last.
+
+        Returns:
+            F_L (B, N, D) and F_s, (B, (L - 1) * N, D) or (B, N, (L - 1) * D); ``None`` without F_s.
+        """
+        used = levels[-len(self.adapters) :]
+        *shallow, deep = [
+            adapter(level) for adapter, level in zip(self.adapters, used, strict=True)
+        ]
+        return deep, torch.cat(shallow, dim=self.concat_dim) if shallow else None

@@ -1,0 +1,87 @@
+"""FEALLM's processor: pictures and conversations to model inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+from transformers.processing_utils import MultiModalData, ProcessingKwargs, ProcessorMixin
+
+# Pictures come first (FEALLM's input order: visual tokens, F_local, text). The answer and its end
+# lie between {% generation %} marks, from which the training labels are made.
+CHAT_TEMPLATE = """\
+{%- if bos_token is defined and bos_token %}{{ bos_token }}{% endif -%}
+{%- for message in messages -%}
+{%- set items = message['content'] -%}
+{%- if items is string -%}{%- set items = [{'type': 'text', 'text': items}] -%}{%- endif -%}
+{%- if message['role'] == 'assistant' -%}
+{{ '<assistant>' }}
+{%- generation -%}
+{%- for item in items if item['type'] == 'text' -%}{{ item['text'] }}{%- endfor -%}{{ eos_token }}
+{%- endgeneration -%}
+{%- else -%}
+{{ '<user>' }}
+{%- for item in items if item['type'] == 'image' -%}{{ '<image>' }}{%- endfor -%}
+{%- for item in items if item['type'] == 'text' -%}{{ item['text'] }}{%- endfor -%}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<assistant>' }}{%- endif -%}
+"""
+
+
+class FeallmProcessorKwargs(ProcessingKwargs, total=False):
+    _defaults = {  # noqa: RUF012
+        "text_kwargs": {
+            "padding": False,
+            "return_mm_token_type_ids": False,
+            "return_text_replacement_offsets": False,
+        },
+    }
+
+
+class FeallmProcessor(ProcessorMixin):
+    """Image processor and tokenizer in one; each ``<image>`` becomes N + 1 placeholders.
+
+    Args:
+        image_processor: a ``FeallmImageProcessor``.
+        tokenizer: any tokenizer that knows ``image_token`` as one token. Set its
+            ``padding_side`` to ``"left"`` for batched generation.
+        num_image_tokens: placeholders per picture, ``FeallmConfig.num_image_tokens``.
+        image_token: the placeholder.
+        chat_template: Jinja template; ``CHAT_TEMPLATE`` by default.
+    """
+
+    valid_processor_kwargs = FeallmProcessorKwargs
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        num_image_tokens: int = 1,
+        image_token: str = "<image>",
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if tokenizer is None:
+            raise ValueError("FeallmProcessor needs a tokenizer")
+        self.num_image_tokens = num_image_tokens
+        self.image_token = image_token
+        self.image_token_id = tokenizer.convert_tokens_to_ids(image_token)
+        if self.image_token_id in (None, tokenizer.unk_token_id):
+            raise ValueError(f"the tokenizer does not know the image token {image_token!r}")
+        super().__init__(image_processor, tokenizer, chat_template=chat_template or CHAT_TEMPLATE)
+
+    def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int, **_: Any) -> str:
+        """The placeholders that stand for one picture."""
+        return self.image_token * self.num_image_tokens
+
+    def _get_num_multimodal_tokens(
+        self, image_sizes: list[list[int]] | None = None, **kwargs: Any
+    ) -> MultiModalData:
+        """Placeholders per picture, which serving engines ask for."""
+        if image_sizes is None:
+            return MultiModalData()
+        count = len(image_sizes)
+        return MultiModalData(
+            num_image_tokens=[self.num_image_tokens] * count, num_image_patches=[1] * count
+        )
