@@ -93,7 +93,7 @@ def test_support_is_true_and_text_is_short(expression: str, units: Units, seed: 
             r"speaks? for|makes? the face|points? to|typical|because of|sign|fits? an? ", first
         ):
             assert named(first) <= facs.units_for(expression), prose
-        if not facs.units_for(expression) & set(units):
+        if expression != "neutral" and not facs.units_for(expression) & set(units):
             assert not SUPPORT.search(prose), prose
 
 

@@ -28,7 +28,7 @@ _NAME = r"(?:intensity|level|grade|strength|degree|score)"
 _AFTER = tuple(
     re.compile(p, re.IGNORECASE)
     for p in (
-        rf"\s*[(\[,:=-]*\s*(?:(?:is|are|at|with|of|has|an?|and|the|FACS)\s+)*"
+        rf"(?:'s)?\s*[(\[,:=-]*\s*(?:(?:is|are|present|active|activated|visible|at|with|of|has|an?|and|the|FACS)\s+)*"
         rf"(?P<named>{_NAME})\s*(?:(?:level|score|of|is)\s*)?[:=]?\s*{_VALUE}(?:\s*[)\]])?",
         rf"\s*(?:at|with|to|in)\s+(?:an?\s+)?{_VALUE}\s+(?P<named>{_NAME})",
         rf"\s*[:=]\s*{_VALUE}(?:\s+(?P<named>{_NAME}))?",
@@ -48,7 +48,7 @@ class Grade:
     Attributes:
         value: in [0, 5]; None where the text gives no number that says one.
         flag: True for a bare 0 or 1, which may be a grade or mean absent and present.
-        doubtful: True for a number that may be a probability.
+        doubtful: True for a number that may be a probability; sure to be one where `value` is None.
         end: where it ends in the text.
     """
 
@@ -92,6 +92,4 @@ def _read(match: re.Match[str]) -> Grade:
         return Grade(None, match.end(), doubtful=True)
     if said:
         return Grade(value, match.end())
-    if match["number"] in ("0", "1"):
-        return Grade(value, match.end(), flag=True)
-    return Grade(value, match.end(), doubtful=value < 1)
+    return Grade(value, match.end(), flag=value in (0, 1), doubtful=0 < value < 1)

@@ -21,7 +21,7 @@ _HEAD = re.compile(
     re.IGNORECASE,
 )
 _ITEM = re.compile(
-    r"(?P<side>[LRlr])?(?P<number>\d{1,3})(?P<letter>[A-Ea-e])?(?:_[cr])?(?![\w%])(?!\.\d)"
+    r"(?P<side>[LRlr])?(?P<number>\d{1,3})(?P<letter>[A-Ea-e])?[LRlr]?(?:_[cr])?(?![\w%])(?!\.\d)"
 )
 _RANGE = re.compile(
     r"\s*(?P<sign>-|to\b|through\b)\s*(?P<head>AUs?\s*)?(?P<number>\d{1,2})(?!\w|\.\d)"

@@ -14,6 +14,8 @@ from mien.language.mentions import Mention, UnreadableError, mark
 _ASCII = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
     | {"\u2010": "-", "\u2011": "-", "\u2212": "-", "\u2022": "\n", "\u00d7": "x", "\u2026": "."}
+    | {"\u2713": ": yes", "\u2714": ": yes", "\u2705": ": yes"}
+    | {"\u2717": ": no", "\u2718": ": no", "\u274c": ": no"}
 )
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _REFUSAL = re.compile(
@@ -44,6 +46,13 @@ _NO_UNITS = re.compile(
     r"\s*(?:[.,;!]|$)|\b(?:action units?|AUs?)\s*:\s*none\b",
     re.IGNORECASE | re.MULTILINE,
 )
+_REST = re.compile(
+    r"\bno\s+(?:other|further)\s+(?:facial\s+)?(?:action\s+units?|AUs?)\b"
+    r"|\b(?:other|remaining)\s+(?:facial\s+)?(?:action\s+units?|AUs?)\s*:?\s+(?:(?:are|were)\s+)?"
+    r"(?:all\s+)?(?:absent|inactive|not\s+(?:present|active|activated|visible|detected))\b",
+    re.IGNORECASE,
+)
+_ROW = re.compile(r"^\s*\|(.*?)\|?\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ def parse(text: str) -> Parsed:
 
 def _parse_prose(text: str) -> Parsed:
     text = re.sub(r"[*`]+|^#+\s*|(?<!\w)_+|_+(?!\w)", "", text, flags=re.MULTILINE)
+    text = _ROW.sub(lambda m: ": ".join(c.strip() for c in m[1].split("|")), text)
     # these four are the marks that stand for mentions below
     text = _OPTIONS.sub(" ", text.translate(dict.fromkeys(map(ord, "<>{}"), " ")))
     marked, mentions = mark(text)
@@ -99,6 +109,8 @@ def _parse_prose(text: str) -> Parsed:
         if units:
             raise UnreadableError("says that there are no action units, and names some")
         absent = frozenset(facs.ACTION_UNITS)
+    if _REST.search(text):
+        absent |= frozenset(facs.ACTION_UNITS) - set(units)
     if expression is None and not units and not absent:
         raise UnreadableError("a refusal" if refused else "no label found")
     return Parsed("ok", expression, units, absent)
@@ -111,7 +123,7 @@ def _units(
     absent: set[int] = set()
     # bare 0 and 1 are flags, unless another bare number shows that grades are meant
     numbers = [m.grade for m in mentions if m.grade is not None and m.unit is not None]
-    graded = any(g.value is not None and g.value not in (0, 1) for g in numbers)
+    graded = any(g.value is not None and g.value > 1 for g in numbers)
     for index, affirmed in verdicts:
         mention = mentions[index]
         unit, grade = mention.unit, mention.grade
@@ -121,7 +133,7 @@ def _units(
             if affirmed:
                 raise UnreadableError(f"unknown action unit AU{unit}")
             continue
-        if affirmed and grade is not None and grade.doubtful:
+        if affirmed and grade is not None and grade.doubtful and not (graded and grade.value):
             raise UnreadableError(f"the number of AU{unit} may be a probability")
         value = grade.value if grade is not None else None
         if grade is not None and grade.flag and not graded:

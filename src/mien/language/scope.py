@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mien.language.mentions import UnreadableError
+
 _MARK = re.compile(r"[<{](\d+)[>}]")
 _CLAUSE = re.compile(
     r"(?:\n|(?<=[.!?])\s+|;|,?\s*\b(?:but|however|although|though|while|whereas|yet|except)\b)",
@@ -22,10 +24,12 @@ _NOT = (
 _DENIAL = (
     rf"{_NOT}\s+{_ADVERB}(?:{_SEEN}|appear|occur|show(?:\s+up)?)\b"
     r"|\b(?:is|are|was|were|remains?|both)?\s*(?:absent|missing|inactive|undetected)\b"
-    r"|[:=(]\s*(?:no|none|false|not\s+\w+|0)(?=\s*(?:[,.;)\]\n]|$))"
+    r"|[:=(]\s*(?:no|none|false|not\s+\w+|0(?!\.))(?=\s*(?:[,.;:)\]\n-]|$))"
+    r"|(?<=>)\s+no(?=\s*(?:[,.;\n]|$))"
 )
 _PREDICATE = re.compile(
     rf"(?P<deny>{_DENIAL})"
+    rf"|(?P<hedge>\b(?:may|might|could)\s+(?:also\s+)?be\s+{_ADVERB}{_SEEN}\b)"
     rf"|(?P<affirm>\b(?:is|are|was|were)\s+{_ADVERB}{_SEEN}\b|[:=(]\s*(?:yes|true|present|active)\b)",
     re.IGNORECASE,
 )
@@ -65,14 +69,16 @@ def _judge_clause(clause: str) -> Iterator[tuple[int, bool]]:
         if predicate["deny"] and not _MARK.search(governed):
             continue  # "Absent: AU4" and "absent AU4" deny what follows
         for index, affirmed in _segment(governed):
-            yield index, affirmed and not predicate["deny"]
+            if not predicate["hedge"]:  # "may be present" says neither
+                yield index, affirmed and not predicate["deny"]
         position = predicate.end()
     yield from _segment(clause[position:])
 
 
-def _segment(text: str) -> Iterator[tuple[int, bool]]:
+def _segment(text: str) -> list[tuple[int, bool]]:
     """Mentions that a denial before them reaches."""
-    denied = False
+    verdicts: list[tuple[int, bool]] = []
+    denied = heading = loose = False
     chain = 0
     position = 0
     for mark in _MARK.finditer(text):
@@ -82,10 +88,24 @@ def _segment(text: str) -> Iterator[tuple[int, bool]]:
             tail = gap[openers[-1].end() :]
             denied = bool(_HEADING.fullmatch(tail)) or not _BREAK.search(tail)
             chain = 1
+            loose = False
+            heading = bool(_HEADING.fullmatch(tail))
         elif denied:
             # "no AU4, and AU12 is active": two of a list would have no comma
             pair = chain == 1 and re.fullmatch(r"\s*,\s*and\s+", gap)
             denied = bool(_LINK.fullmatch(gap)) and not pair
             chain += 1
-        yield int(mark[1]), not denied
+            if denied and not heading:
+                loose = _loose(loose, gap)
+        verdicts.append((int(mark[1]), not denied))
         position = mark.end()
+    if loose:
+        raise UnreadableError("a denial before a bare comma may or may not reach what follows")
+    return verdicts
+
+
+def _loose(loose: bool, gap: str) -> bool:
+    """Whether a denied list still lacks its "and" or "or": "no AU4, AU6" may be two statements."""
+    if re.search(r"\b(?:and|or|nor)\b|[/&+]", gap, re.IGNORECASE):
+        return False
+    return loose or gap.strip() == ","
