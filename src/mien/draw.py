@@ -78,6 +78,8 @@ def overlay(
     image: NDArray[np.uint8],
     rows: Sequence[Analysis],
     landmarks: Sequence[NDArray | None] = (),
+    *,
+    magnify: float = 1.0,
 ) -> Image.Image:
     """The picture with each face's box, number, expression and strongest action units.
 
@@ -89,9 +91,12 @@ def overlay(
         rows: what was found in this picture; boxes in its pixels.
         landmarks: per row, (478, 3) MediaPipe points or None; regions with present units are
             outlined.
+        magnify: makes letters larger, for a picture that is shown smaller than it is.
     """
     picture, scale = _canvas(image)
-    style = _Style.for_picture(picture.size, [r.box for r in rows if r.box is not None], scale)
+    style = _Style.for_picture(
+        picture.size, [r.box for r in rows if r.box is not None], scale, magnify
+    )
     draw = ImageDraw.Draw(picture, "RGBA")
     boxes = [_scaled(r.box, scale, picture.size) if r.box is not None else None for r in rows]
     for i, row in enumerate(rows):
@@ -145,12 +150,16 @@ class _Style:
     leading: int
 
     @classmethod
-    def for_picture(cls, size: tuple[int, int], boxes: Sequence[Box], scale: int) -> _Style:
+    def for_picture(
+        cls, size: tuple[int, int], boxes: Sequence[Box], scale: int, magnify: float
+    ) -> _Style:
         long_side = max(size)
         wide = sorted(scale * (b[2] - b[0]) for b in boxes)
         face = wide[len(wide) // 2] if wide else long_side / 4
         # Letters follow the faces, so that a crowd stays readable, within what the picture allows.
-        letters = round(min(max(0.13 * face, long_side / 75, 11), max(long_side / 34, 14)))
+        letters = round(
+            magnify * min(max(0.12 * face, long_side / 110, 12), max(long_side / 34, 14))
+        )
         return cls(
             line=max(2, round(long_side / 400)),
             font=ImageFont.load_default(letters),
@@ -237,10 +246,11 @@ def _label(
         if w > size[0] or h > size[1]:
             continue
         for place in _places(box, (w, h), size, style.line):
-            # On another label it would hide words, on another face only pixels.
-            cost = 100 * _covered(place, placed) + 4 * _covered(place, others) + 0.7 * shorter
+            # Words on words cannot be read at all; a hidden face is worse than a shorter label.
+            cost = 100 * sum(_hidden(place, p) for p in placed) + 0.3 * shorter
+            cost += 6 * sum(_hidden(b, place) for b in others)
             if box is not None:
-                cost += _covered(place, [box])
+                cost += 4 * _hidden(box, place)
             if best is None or cost < best[0]:
                 best = (cost, place, lines)
     if best is None:  # a picture too narrow for even the number
@@ -269,16 +279,12 @@ def _places(
         yield (x, y, x + w, y + h)
 
 
-def _covered(place: Box, boxes: Iterable[Box]) -> float:
-    """Share of a label that lies on other boxes."""
-    area = (place[2] - place[0]) * (place[3] - place[1])
-    total = 0.0
-    for b in boxes:
-        w = min(place[2], b[2]) - max(place[0], b[0])
-        h = min(place[3], b[3]) - max(place[1], b[1])
-        if w > 0 and h > 0:
-            total += w * h
-    return total / area
+def _hidden(box: Box, by: Box) -> float:
+    """Share of a box that lies under another."""
+    w = min(box[2], by[2]) - max(box[0], by[0])
+    h = min(box[3], by[3]) - max(box[1], by[1])
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return w * h / area if w > 0 and h > 0 and area > 0 else 0.0
 
 
 def _write(

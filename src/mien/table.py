@@ -32,7 +32,7 @@ def render_table(rows: Sequence[Analysis]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("source", max_width=_SOURCE_WIDTH, overflow="fold")
     if videos:
-        table.add_column("at", no_wrap=False)
+        table.add_column("at", justify="right", no_wrap=True)
     table.add_column("face", justify="right")
     table.add_column("expression", min_width=10)
     table.add_column("action units", min_width=12, overflow="fold")
@@ -44,9 +44,15 @@ def render_table(rows: Sequence[Analysis]) -> Table:
         previous = row.source
         cells = [source, Text(UNKNOWN if row.face is None else str(row.face), justify="right")]
         if videos:
-            cells.insert(1, Text(moment(row) or UNKNOWN))
+            cells.insert(1, Text(_at(row), justify="right"))
         table.add_row(*cells, Text(expression_words(row)), _units(row), _remarks(row))
     return table
+
+
+def _at(row: Analysis) -> str:
+    if row.kind != "face":
+        return f"{row.start:.1f}-{row.end:.1f} s"
+    return UNKNOWN if row.time is None else f"{row.time:.2f} s"
 
 
 def _units(row: Analysis) -> Text:

@@ -26,7 +26,7 @@ def escape(text: object) -> str:
 def face_card(row: Analysis, index: int) -> str:
     """Everything that is known of one face."""
     if row.status in ("no_face", "unreadable"):
-        return note(STATUS_WORDS[row.status].capitalize() + ".", row.warnings)
+        return note(STATUS_WORDS[row.status].capitalize(), row.warnings)
     name = "Track" if row.kind == "track" else "Clip" if row.kind == "clip" else "Face"
     parts = [
         f'<section class="face" style="--face: {colour_of(row)}">',
@@ -34,7 +34,7 @@ def face_card(row: Analysis, index: int) -> str:
         f'<span class="lead">{escape(expression_words(row))}</span></h3>',
     ]
     if row.status != "ok":
-        parts.append(note(STATUS_WORDS[row.status].capitalize() + ".", row.warnings))
+        parts.append(note(STATUS_WORDS[row.status].capitalize(), row.warnings))
     elif row.warnings:
         parts.append(note("", row.warnings))
     if row.text:
@@ -48,7 +48,7 @@ def face_card(row: Analysis, index: int) -> str:
 
 def note(words: str, warnings: Sequence[str]) -> str:
     """A remark that stands out."""
-    text = " ".join([escape(words), *(escape(w) for w in warnings)]).strip()
+    text = ": ".join(filter(None, (escape(words), "; ".join(map(escape, warnings)))))
     return f'<p class="note">{text}</p>'
 
 
@@ -89,7 +89,7 @@ def unit_table(units: Sequence[ActionUnit] | None) -> str:
                 f'<tbody><tr><th scope="rowgroup" colspan="7" class="region">{region}</th></tr>'
                 f"{rows}</tbody>"
             )
-    return f"<table><caption>Action units</caption>{head}{''.join(groups)}</table>"
+    return f'<table class="units"><caption>Action units</caption>{head}{"".join(groups)}</table>'
 
 
 def _unit_row(unit: ActionUnit) -> str:

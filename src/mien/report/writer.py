@@ -18,13 +18,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.draw import overlay
-from mien.notation import STATUS_WORDS, expression_words, face_number, moment
+from mien.notation import expression_words, face_number, moment
 from mien.partfile import PartFile
 from mien.report.cards import escape, face_card, note
 from mien.schema import Analysis, Box
 
 _WIDTH = 900
 _TALLEST = 1400
+_MAGNIFY = 1.4  # pictures take half the page's width, so their letters must be larger
+_TOTALS = {
+    "no_face": "without a face",
+    "unreadable": "could not be read",
+    "unparsed": "with an answer that was not understood",
+    "failed": "without an answer",
+}
 _TOTALS_SPACE = 240  # bytes kept free in the head for numbers that are known only at the end
 
 
@@ -95,7 +102,7 @@ class ReportWriter:
     ) -> None:
         try:
             if kind is not None:
-                self._append(note("The run stopped here; what follows is missing.", ()))
+                self._append(note("The run stopped here; what follows is missing", ()))
             if not self._items:
                 self._append('<p class="soft">There was nothing to look at.</p>\n')
             self._append(_asset("foot.html"))
@@ -117,10 +124,11 @@ class ReportWriter:
         heading = escape(item.source) + (f' <span class="when">{when}</span>' if when else "")
         cards = "\n".join(face_card(row, i) for i, row in enumerate(item.rows))
         figure = _figure(item)
+        layout = " lone" if not figure else " many" if len(item.rows) > 1 else ""
         parts = [
             f'<article class="item">\n<h2>{heading}</h2>',
-            f'<div class="pair{"" if figure else " lone"}">{figure}',
-            f"<div>{cards or note('No result.', ())}</div>",
+            f'<div class="pair{layout}">{figure}',
+            f'<div class="cards">{cards or note("No result", ())}</div>',
             "</div>\n</article>\n",
         ]
         self._append("\n".join(parts))
@@ -131,9 +139,9 @@ class ReportWriter:
     def _totals(self, *, complete: bool) -> str:
         c = self._counts
         parts = [_count(len(self._sources), "input"), _count(c["faces"], "face")]
-        for status in ("no_face", "unreadable", "unparsed", "failed"):
+        for status in _TOTALS:
             if c[status]:
-                parts.append(f"{c[status]} {STATUS_WORDS[status]}")
+                parts.append(f"{c[status]} {_TOTALS[status]}")
         return ", ".join(parts) + ("." if complete else ". Not complete: the run was stopped.")
 
 
@@ -152,7 +160,7 @@ def _figure(item: ReportItem) -> str:
     small, scale = _shrunk(item.image)
     rows = [replace(r, box=_times(r.box, scale)) for r in item.rows]
     points = [None if p is None else np.asarray(p) * scale for p in item.landmarks]
-    picture = overlay(small, rows, points)
+    picture = overlay(small, rows, points, magnify=_MAGNIFY)
     data = io.BytesIO()
     picture.save(data, format="JPEG", quality=85)
     code = base64.b64encode(data.getvalue()).decode()
