@@ -46,8 +46,8 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     def chance(p: float) -> Tensor:
         return torch.rand(B, generator=generator) < p
 
-    angle = uniform(-18, 18) * math.pi / 180
-    scale = uniform(0.82, 1.15)
+    angle = uniform(-15, 15) * math.pi / 180
+    scale = uniform(0.85, 1.12)
     aspect = uniform(0.94, 1.06)
     mirror = torch.where(chance(0.5), -1.0, 1.0)
     theta = torch.zeros(B, 2, 3)
@@ -55,7 +55,7 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     theta[:, 0, 1] = -torch.sin(angle) * scale
     theta[:, 1, 0] = mirror * torch.sin(angle) * scale * aspect
     theta[:, 1, 1] = torch.cos(angle) * scale
-    theta[:, :, 2] = uniform(-0.14, 0.14, 2)
+    theta[:, :, 2] = uniform(-0.12, 0.12, 2)
     grid = F.affine_grid(theta, [B, 1, size, size], align_corners=False)
     x = images[:, None].float() / 255  # (B, 1, H, W)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)  # (B, 1, size, size)
@@ -68,9 +68,9 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     x = torch.where(chance(0.2)[:, None, None, None], blurred, x)
     noise = torch.randn(x.shape, generator=generator) * uniform(0, 0.05, 1, 1, 1)
-    x = (x + torch.where(chance(0.3)[:, None, None, None], noise, torch.zeros(()))).clamp(0, 1)
+    x = (x + torch.where(chance(0.15)[:, None, None, None], noise, torch.zeros(()))).clamp(0, 1)
     x = (x - MEAN) / STD
-    return _erase(x, chance(0.35), generator).expand(-1, 3, -1, -1)
+    return _erase(x, chance(0.25), generator).expand(-1, 3, -1, -1)
 
 
 def _erase(x: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:

@@ -29,8 +29,8 @@ class Candidates:
 
     def texts(self) -> list[list[str]]:
         """The answers as text, group by group."""
-        groups = [[f"{name.capitalize()}." for name in self.expressions]]
-        groups += [[f"AU{au} {level}." for level in LEVELS] for au in self.action_units]
+        groups = [[name.capitalize() for name in self.expressions]]
+        groups += [[f"AU{au} {level}" for level in LEVELS] for au in self.action_units]
         return groups
 
     def token_ids(self, tokenizer: Any) -> list[list[list[int]]]:

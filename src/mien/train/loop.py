@@ -64,6 +64,7 @@ def fit(
     collator: Callable[[Sequence[Any]], Mapping[str, Any]],
     compute_metrics: Callable[[Any], dict[str, float]] | None = None,
     optimizer: torch.optim.Optimizer | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
     label_names: Sequence[str] = ("labels",),
 ) -> Trainer:
     """Trains a model, going on from the last checkpoint in the output folder if there is one.
@@ -75,6 +76,7 @@ def fit(
         collator: items to a batch; evaluation items are told apart by the datasets themselves.
         compute_metrics: of a `transformers.EvalPrediction`.
         optimizer: None for the Trainer's AdamW.
+        callbacks: further callbacks.
         label_names: keys of the batch that evaluation gathers.
 
     Returns:
@@ -91,7 +93,7 @@ def fit(
         data_collator=collator,
         compute_metrics=compute_metrics,
         optimizers=(optimizer, None),
-        callbacks=[_CsvLog(out / "log.csv")],
+        callbacks=[_CsvLog(out / "log.csv"), *callbacks],
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))
     draw_curves(out / "log.csv", out / "curves.png")
