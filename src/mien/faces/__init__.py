@@ -1,0 +1,18 @@
+"""Faces: who is where in a picture, and the one way to cut a face out of it."""
+
+from mien.faces.base import FINDERS, Finder, FinderError, make_finder
+from mien.faces.crop import CropSpec, crop_face, is_whole
+from mien.faces.landmarker import MediaPipeFinder
+from mien.faces.whole import WholeFinder
+
+__all__ = [
+    "FINDERS",
+    "CropSpec",
+    "Finder",
+    "FinderError",
+    "MediaPipeFinder",
+    "WholeFinder",
+    "crop_face",
+    "is_whole",
+    "make_finder",
+]

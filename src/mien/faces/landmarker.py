@@ -1,0 +1,268 @@
+"""The default finder: MediaPipe's face detector over the whole picture and tiles, then its landmarker on each face.
+
+The landmarker's result has neither box nor score, and its own detector sees the picture at 128 x 128 pixels, so
+it misses faces below about 14 % of the picture. Here the detector out of the same bundle runs on its own, where needed tile
+by tile, and the landmarker sees one face at a time.
+
+How far the search goes:
+
+1. The whole picture. If it shows nothing, the picture again with a border (a tight crop of a face has none).
+2. If the longer side is above 480 pixels, tiles of half that side.
+3. Tiles of a quarter and an eighth, each only if nothing was found yet or the level before it added a face.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+import zipfile
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.faces.base import FinderError, check_image
+from mien.faces.crop import cut
+from mien.faces.pose import pose_from_matrix
+from mien.faces.quiet import quiet_stderr
+from mien.faces.search import (
+    Found,
+    area,
+    hull,
+    hull_from_detection,
+    merge,
+    same_face,
+    tile_sides,
+    tile_starts,
+)
+from mien.schema import Face
+from mien.weights import verify
+
+INPUT = 128  # side that the detector sees
+LANDMARKER_CONFIDENCE = 0.3
+# Without landmarks to confirm it, a detection must be this sure.
+SURE = 0.8
+# Side of the landmarker's picture over the detector's box, and its limits in pixels.
+ROOM = (2.0, 1.5)
+LEAST_CROP, MOST_CROP = 256, 512
+
+
+class MediaPipeFinder:
+    """Finds faces with 478 landmarks, 52 blendshapes and head pose. A context manager; not for two threads at once.
+
+    Args:
+        max_faces: the largest so many are returned.
+        min_detection: least score of a detection, in (0, 1].
+        blendshapes: compute them.
+
+    Raises:
+        ValueError: on arguments out of range.
+        FinderError: if MediaPipe cannot start, for example for want of libEGL.
+        mien.weights.WeightsError: if the weights are missing or damaged.
+    """
+
+    name = "mediapipe"
+
+    def __init__(
+        self, max_faces: int = 50, min_detection: float = 0.5, blendshapes: bool = True
+    ) -> None:
+        if max_faces < 1:
+            raise ValueError(f"max_faces is {max_faces}; it must be at least 1")
+        if not 0 < min_detection <= 1:
+            raise ValueError(f"min_detection is {min_detection}, outside (0, 1]")
+        self.max_faces, self.blendshapes = max_faces, blendshapes
+        bundle = verify("face_landmarker") / "face_landmarker.task"
+        with quiet_stderr():
+            self._detector, self._landmarker, self._to_image = _start(
+                bundle.read_bytes(), min_detection, blendshapes
+            )
+        self._warm = False
+        # Closed before the interpreter goes: MediaPipe's own __del__ fails when modules are gone.
+        self._finalizer = weakref.finalize(self, _close, self._detector, self._landmarker)
+
+    def __enter__(self) -> MediaPipeFinder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the networks; may be called twice."""
+        self._finalizer()
+
+    def find(self, image: NDArray[np.uint8]) -> list[Face]:
+        """Finds the faces of a picture.
+
+        Args:
+            image: (H, W, 3) uint8, upright RGB.
+
+        Returns:
+            Faces, largest first. Where the landmarker fails on a sure detection, a face without landmarks
+            whose box is estimated from the detector's.
+
+        Raises:
+            ValueError: if `image` is no RGB picture, or the finder is closed.
+        """
+        if not self._finalizer.alive:
+            raise ValueError("the face finder is closed")
+        check_image(image)
+        with contextlib.nullcontext() if self._warm else quiet_stderr():
+            found = self._search(image)
+            found.sort(key=lambda f: -area(f.box))
+            faces: list[Face] = []
+            for one in found[: self.max_faces]:
+                face = self._landmarks(image, one)
+                if face is not None and not any(same_face(face.box, f.box) for f in faces):
+                    faces.append(face)
+            # Graphs start up, and talk, when a network first runs.
+            self._warm = self._warm or bool(found)
+        return sorted(faces, key=lambda face: -area(face.box))
+
+    def _search(self, image: NDArray[np.uint8]) -> list[Found]:
+        """All detections, merged, by the rule in this module's docstring."""
+        height, width = image.shape[:2]
+        picture = Image.fromarray(image)
+        found = self._level(picture, max(width, height))
+        if not found:
+            border = max(width, height) // 3
+            wider = Image.fromarray(cut(image, -border, -border, width + border, height + border))
+            found = [
+                Found(_moved(f.box, -border, -border, 1.0), f.score)
+                for f in self._level(wider, max(wider.size))
+            ]
+        for tile in tile_sides(width, height):
+            more = merge([*found, *self._level(picture, tile)])
+            grown = len(more) > len(found)
+            found = more
+            if found and not grown:
+                break
+        return merge(found)
+
+    def _level(self, picture: Image.Image, tile: int) -> list[Found]:
+        """Detections in the picture's pixels, searched in tiles of this side."""
+        scale = INPUT / tile
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        # Pillow's filter widens when it shrinks; MediaPipe's own resizing would alias.
+        small = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        pixels = np.asarray(small)
+        found = []
+        for top in tile_starts(size[1], INPUT):
+            for left in tile_starts(size[0], INPUT):
+                part = np.ascontiguousarray(pixels[top : top + INPUT, left : left + INPUT])
+                for detection in self._detector.detect(self._to_image(part)).detections:
+                    b = detection.bounding_box
+                    box = (b.origin_x, b.origin_y, b.origin_x + b.width, b.origin_y + b.height)
+                    score = min(1.0, max(0.0, float(detection.categories[0].score)))
+                    if b.width > 0 and b.height > 0:
+                        found.append(Found(_moved(box, left, top, 1 / scale), score))
+        return found
+
+    def _landmarks(self, image: NDArray[np.uint8], found: Found) -> Face | None:
+        """The face of a detection; None where the landmarker does not confirm an unsure one."""
+        x, y = (found.box[0] + found.box[2]) / 2, (found.box[1] + found.box[3]) / 2
+        for room in ROOM:
+            half = max(4, round(found.side * room / 2))
+            x0, y0 = round(x) - half, round(y) - half
+            part = cut(image, x0, y0, x0 + 2 * half, y0 + 2 * half)
+            side = min(MOST_CROP, max(LEAST_CROP, 2 * half))
+            if side != 2 * half:
+                part = np.asarray(
+                    Image.fromarray(part).resize((side, side), Image.Resampling.BICUBIC)
+                )
+            result = self._landmarker.detect(self._to_image(np.ascontiguousarray(part)))
+            if not result.face_landmarks:
+                continue
+            points = np.array(
+                [(p.x, p.y, p.z) for p in result.face_landmarks[0]], dtype=np.float32
+            )  # (478, 3)
+            points = points * np.float32(2 * half) + np.array([x0, y0, 0], dtype=np.float32)
+            box = hull(points)
+            if box is None or not same_face(box, hull_from_detection(found.box)):
+                continue  # it took a neighbour; a tighter picture may not show that one
+            return Face(
+                box=box,
+                detection=found.score,
+                landmarks=points,
+                blendshapes=_scores(result) if self.blendshapes else {},
+                pose=pose_from_matrix(result.facial_transformation_matrixes[0]),
+            )
+        if found.score < SURE:
+            return None
+        return Face(box=hull_from_detection(found.box), detection=found.score)
+
+
+def _moved(
+    box: tuple[float, float, float, float], left: float, top: float, scale: float
+) -> tuple[float, float, float, float]:
+    """A box of a part, in the pixels of the picture that the part was cut from."""
+    x0, y0, x1, y1 = box
+    return ((x0 + left) * scale, (y0 + top) * scale, (x1 + left) * scale, (y1 + top) * scale)
+
+
+def _scores(result: Any) -> dict[str, float]:
+    """Blendshape names to scores, without the filler that means none of them."""
+    return {
+        shape.category_name: min(1.0, max(0.0, float(shape.score)))
+        for shape in result.face_blendshapes[0]
+        if shape.category_name != "_neutral"
+    }
+
+
+def _start(bundle: bytes, min_detection: float, blendshapes: bool) -> tuple[Any, Any, Any]:
+    """Detector, landmarker and the function that wraps an array for them."""
+    import io
+
+    try:
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        with zipfile.ZipFile(io.BytesIO(bundle)) as files:
+            network = files.read("face_detector.tflite")
+        detector = vision.FaceDetector.create_from_options(
+            vision.FaceDetectorOptions(
+                base_options=BaseOptions(model_asset_buffer=network),
+                min_detection_confidence=min_detection,
+            )
+        )
+        landmarker = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_buffer=bundle),
+                num_faces=1,
+                min_face_detection_confidence=LANDMARKER_CONFIDENCE,
+                min_face_presence_confidence=LANDMARKER_CONFIDENCE,
+                min_tracking_confidence=LANDMARKER_CONFIDENCE,
+                output_face_blendshapes=blendshapes,
+                output_facial_transformation_matrixes=True,
+            )
+        )
+    except ImportError as error:
+        raise FinderError(
+            f"MediaPipe cannot be imported ({error}): pip install mediapipe"
+        ) from error
+    except OSError as error:
+        raise FinderError(_missing_library(error)) from error
+
+    def to_image(pixels: NDArray[np.uint8]) -> Any:
+        return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+
+    return detector, landmarker, to_image
+
+
+def _missing_library(error: OSError) -> str:
+    text = str(error)
+    remedy = "reinstall mediapipe (pip install --force-reinstall mediapipe)"
+    if "libEGL" in text or "libGLES" in text:
+        remedy = "on Debian or Ubuntu: apt-get install libegl1 libgles2"
+    return f"MediaPipe cannot start, a system library is missing ({text}). Remedy: {remedy}"
+
+
+def _close(*tasks: Any) -> None:
+    for task in tasks:
+        task.close()

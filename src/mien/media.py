@@ -1,0 +1,330 @@
+"""Pictures in: paths, globs, folders, bytes and standard input become upright RGB arrays.
+
+`read_picture` reads one and raises; `iter_pictures` reads many and turns each bad input into a
+`Picture` that says what is wrong, so that one broken file does not end a long run.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import stat
+import struct
+import sys
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 100_000_000
+
+# fmt: off
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif",
+    ".tif", ".tiff", ".avif", ".jp2", ".j2k", ".pgm", ".ppm", ".pnm", ".pbm", ".tga", ".qoi",
+    ".heic", ".heif",
+})
+# Only formats that are plainly pictures: Pillow would run Ghostscript for EPS, for example.
+_FORMATS = (
+    "JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "MPO", "AVIF", "JPEG2000", "PPM", "TGA",
+    "QOI", "HEIF",  # HEIF where a plugin is registered
+)
+# fmt: on
+_SEQUENCES = frozenset({"GIF", "PNG", "WEBP", "TIFF", "AVIF"})
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,  # Pillow's word for a broken file
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+
+
+class MediaError(ValueError):
+    """An input cannot be read as a picture; the message names it and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One input after reading.
+
+    Attributes:
+        source: path or name of the input.
+        image: (H, W, 3) uint8, upright RGB; None where it could not be read.
+        error: why it could not be read, and the remedy; None where it could.
+        warnings: what a user should know, for example that only the first frame was read.
+    """
+
+    source: str
+    image: NDArray[np.uint8] | None
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One picture to be read, or the reason why there is none.
+
+    Attributes:
+        name: what to call it in results.
+        origin: path, encoded bytes, or None for standard input.
+        error: set where the input names no picture.
+    """
+
+    name: str
+    origin: Path | bytes | None = None
+    error: str | None = None
+
+
+def expand_inputs(inputs: Sequence[str | Path | bytes | Input]) -> Iterator[Input]:
+    """Resolves what a user named into single pictures, in order, without reading them.
+
+    A path that exists is taken as it is, also with ``*`` or ``[`` in its name. Folders are
+    searched through all levels for files with a picture's suffix, sorted, hidden files left out.
+    ``-`` is standard input.
+
+    Args:
+        inputs: paths, glob patterns (``**`` works), folders, ``-``, encoded pictures.
+
+    Yields:
+        One `Input` a picture; one with `error` for a missing path, an empty folder or a pattern
+        without a match.
+    """
+    for number, item in enumerate(inputs):
+        if isinstance(item, Input):
+            yield item
+        elif isinstance(item, bytes | bytearray | memoryview):
+            yield Input(f"bytes-{number}", bytes(item))
+        elif item == "-":
+            yield Input("stdin")
+        else:
+            yield from _expand_path(item)
+
+
+def iter_pictures(
+    inputs: Sequence[str | Path | bytes | Input], *, max_pixels: int = MAX_PIXELS
+) -> Iterator[Picture]:
+    """Reads many inputs one by one; see `expand_inputs` for what they may be.
+
+    Yields:
+        A `Picture` for each, with `error` set where it could not be read. Never raises for a bad
+        input.
+    """
+    for item in expand_inputs(inputs):
+        if item.error is not None:
+            yield Picture(item.name, None, item.error)
+            continue
+        try:
+            origin = sys.stdin.buffer if item.origin is None else item.origin
+            image, notes = _read(origin, item.name, max_pixels)
+        except MediaError as error:
+            yield Picture(item.name, None, str(error))
+        else:
+            yield Picture(item.name, image, None, notes)
+
+
+def read_picture(
+    source: str | Path | bytes | BinaryIO,
+    *,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> NDArray[np.uint8]:
+    """Reads one picture.
+
+    The orientation in its EXIF data is applied, transparency lies on white, 16-bit values are
+    scaled, and of an animation the first frame is taken.
+
+    Args:
+        source: path, encoded bytes, or an open binary file.
+        name: what to call it in errors; by default its path.
+        max_pixels: larger pictures are refused before they are decoded.
+
+    Returns:
+        (H, W, 3) uint8, upright RGB.
+
+    Raises:
+        MediaError: if it cannot be read.
+    """
+    if isinstance(source, str):
+        source = Path(source)
+    if name is None:
+        name = str(source) if isinstance(source, Path) else str(getattr(source, "name", "bytes"))
+    return _read(source, name, max_pixels)[0]
+
+
+def _expand_path(item: str | Path) -> Iterator[Input]:
+    path = Path(item).expanduser()
+    name = str(item)
+    try:
+        if path.is_dir():
+            yield from _walk(path)
+            return
+        if path.exists() or not glob.has_magic(name):
+            yield Input(name, path)  # a missing file is told by the reading
+            return
+    except (OSError, ValueError) as error:  # no permission to look, name too long, NUL in it
+        yield Input(name, None, f"{name}: cannot be looked up ({error}). Check the path")
+        return
+    found = False
+    for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207
+        if not Path(match).is_dir():
+            found = True
+            yield Input(match, Path(match))
+    if not found:
+        yield Input(name, None, f"{name}: no file matches this pattern. Check it, and quote it")
+
+
+def _walk(folder: Path) -> Iterator[Input]:
+    found = False
+    problems: list[OSError] = []
+    for root, folders, files in os.walk(folder, onerror=problems.append):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for file in sorted(files):
+            path = Path(root, file)
+            if path.suffix.lower() in SUFFIXES and not file.startswith("."):
+                found = True
+                yield Input(str(path), path)
+    for problem in problems:
+        yield Input(
+            str(problem.filename),
+            None,
+            f"{problem.filename}: folder cannot be read ({problem.strerror}). Check its mode",
+        )
+    if not found and not problems:
+        known = ".jpg, .png, .webp and so on"
+        yield Input(str(folder), None, f"{folder}: no pictures in this folder ({known})")
+
+
+def _read(
+    source: Path | bytes | BinaryIO, name: str, max_pixels: int
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    try:
+        if isinstance(source, Path):
+            mode = source.stat().st_mode
+            if stat.S_ISREG(mode):
+                with source.open("rb") as file:
+                    return _decode(file, name, max_pixels)
+            if stat.S_ISDIR(mode):
+                raise MediaError(f"{name}: a folder, not a picture. Name a file in it")
+            if not stat.S_ISFIFO(mode):
+                raise MediaError(f"{name}: not a regular file. Name a picture file")
+            source = source.read_bytes()
+        if isinstance(source, bytes):
+            return _decode(io.BytesIO(source), name, max_pixels)
+        # Pipes cannot seek, which decoding needs.
+        return _decode(io.BytesIO(source.read()), name, max_pixels)
+    except MediaError:
+        raise
+    except FileNotFoundError as error:
+        raise MediaError(f"{name}: no such file. Check the path") from error
+    except PermissionError as error:
+        raise MediaError(f"{name}: no permission to read it. Check its owner and mode") from error
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{name}: cannot be read ({error}). Check path and disk") from error
+
+
+def _decode(
+    file: BinaryIO, name: str, max_pixels: int
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    head = file.read(32)
+    if not head:
+        raise MediaError(f"{name}: empty (0 bytes). Copy or download it again")
+    file.seek(0)
+    with warnings.catch_warnings():
+        # Our own limit, checked below, takes the place of Pillow's warning.
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(file, formats=_formats())
+            width, height = image.size
+        except Image.DecompressionBombError as error:
+            raise MediaError(f"{name}: refused, too large ({error}). Scale it down") from error
+        except UnidentifiedImageError as error:
+            raise MediaError(f"{name}: not a picture ({_what(head)})") from error
+        except _DECODING_ERRORS as error:
+            raise MediaError(f"{name}: broken picture ({error}). {_AGAIN}") from error
+        with image:
+            if width * height > max_pixels:
+                raise MediaError(
+                    f"{name}: refused, too large ({width} x {height} pixels, "
+                    f"limit {max_pixels:,}). Scale it down"
+                )
+            if width == 0 or height == 0:
+                raise MediaError(f"{name}: no pixels ({width} x {height}). {_AGAIN}")
+            try:
+                notes = _first_frame(image)
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                return _to_rgb(upright), notes
+            except (*_DECODING_ERRORS, MemoryError) as error:
+                raise MediaError(
+                    f"{name}: broken or cut-off picture ({error}). {_AGAIN}"
+                ) from error
+
+
+_AGAIN = "Copy, download or export it again"
+
+
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _what(head: bytes) -> str:
+    """What a file is instead, with the remedy, for the error message."""
+    if head[4:8] == b"ftyp":
+        if head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"heim", b"heis"):
+            return "HEIC; export it as JPEG, or install and register pillow-heif"
+        return "a video; give single frames as pictures"
+    if head[:4] in (b"\x1aE\xdf\xa3", b"RIFF") and head[8:12] != b"WEBP":
+        return "a video; give single frames as pictures"
+    if head.startswith(b"%PDF"):
+        return "a PDF; export its pages as PNG"
+    if head.startswith(b"\xff\xd8"):
+        return "begins like a JPEG but is broken; copy or download it again"
+    text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head)
+    kind = "it holds text" if text else "unknown format"
+    return f"{kind}; mien reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF: convert it"
+
+
+def _first_frame(image: Image.Image) -> tuple[str, ...]:
+    if image.format not in _SEQUENCES or not getattr(image, "is_animated", False):
+        return ()
+    count = getattr(image, "n_frames", 2)
+    image.seek(0)
+    return (f"holds {count} frames; only the first was read",)
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 from any mode: wide values scaled, not clipped; transparency on white."""
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint32)
+        return _grey(((values * 255 + 32767) // 65535).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        return _grey(_scaled(np.asarray(image, dtype=np.float64)))
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+def _scaled(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Brings 32-bit integers or floats to 0..255 by the range that their largest value suggests."""
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
+    top = float(values.max(initial=0.0))
+    white = next((limit for limit in (1.0, 255.0, 65535.0) if top <= limit), top)
+    return np.rint(values * (255.0 / white)).astype(np.uint8)
+
+
+def _grey(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(values[..., None], 3, axis=2)
