@@ -27,6 +27,7 @@ _RANGE = re.compile(
     r"\s*(?P<sign>-|to\b|through\b)\s*(?P<head>AUs?\s*)?(?P<number>\d{1,2})(?!\w|\.\d)"
 )
 _NEXT = re.compile(r"\s*(?:,\s*(?:and|or|&)?|\+|&|/|;|\band\b|\bor\b|\bnor\b)\s*(?=[LR]?\d)")
+_SPACED = re.compile(r"[ ]+(?=\d{1,2}(?:[ ,.;\n]|$))")
 _COUNTED = re.compile(
     r"\s*(?:others?|people|persons?|faces?|years?|more|times|eyes?|seconds?|additional|further|of)\b"
 )
@@ -57,6 +58,8 @@ class Mention:
 def mark(text: str) -> tuple[str, list[Mention]]:
     """The text with every mention replaced by `<n>` (a unit) or `{n}` (an expression).
 
+    A `~` follows a unit that has a grade above 0.
+
     Raises:
         UnreadableError: if a range or a pair of name and number contradicts itself.
     """
@@ -75,7 +78,9 @@ def mark(text: str) -> tuple[str, list[Mention]]:
     parts, position = [], 0
     for index, mention in enumerate(mentions):
         parts.append(text[position : mention.start])
-        parts.append(f" <{index}> " if mention.unit is not None else f" {{{index}}} ")
+        graded = mention.grade is not None and mention.grade.value
+        token = f"<{index}>" if mention.unit is not None else f"{{{index}}}"
+        parts.append(f" {token} {'~ ' if graded else ''}")
         position = mention.end
     parts.append(text[position:])
     return "".join(parts), mentions
@@ -102,6 +107,8 @@ def _numbered(text: str) -> list[Mention]:
                 found[-1].end = end = grade.end
             position = end
             following = _NEXT.match(text, end)
+            if not following and plural:
+                following = _SPACED.match(text, end)
             if not following:
                 break
             start = position = following.end()
@@ -116,7 +123,7 @@ def _range(text: str, item: re.Match[str], *, plural: bool) -> tuple[list[int], 
         return [first], item.end()
     last = int(match["number"])
     inner = [u for u in facs.ACTION_UNITS if first < u < last]
-    clear = plural or bool(match["head"]) or match["sign"] != "-"
+    clear = plural or match["sign"] != "-"
     if last <= first or (inner and not clear):
         # "AU6-12" may be a range or the pair 6 + 12
         raise UnreadableError(f"ambiguous range {text[item.start() : match.end()]!r}")

@@ -21,6 +21,7 @@ _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | 
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am)\s+(?:sorry|unable|not able|not allowed)"
     r"|i\s+(?:cannot|can't|can not|won't)"
+    r"(?!\s+(?:see|find|detect|observe|spot)\b)"
     r"|unable to|as an ai|not possible to|impossible to|cannot be (?:determined|read|known))\b",
     re.IGNORECASE,
 )
@@ -40,7 +41,7 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _NO_UNITS = re.compile(
-    r"\bno\s+(?:facial\s+)?(?:(?:visible|active|detectable|significant)\s+)?"
+    r"\bno\s+(?:facial\s+)?(?:(?:visible|active|detectable|significant|specific|clear|obvious|particular|noticeable)\s+)?"
     r"(?:action\s+units?|AUs?)(?:\s+(?:is|are|was|were|can be)?"
     r"\s*(?:present|visible|active|activated|detected|seen|observed))?"
     r"\s*(?:[.,;!]|$)|\b(?:action units?|AUs?)\s*:\s*none\b",
@@ -96,8 +97,8 @@ def parse(text: str) -> Parsed:
 def _parse_prose(text: str) -> Parsed:
     text = re.sub(r"[*`]+|^#+\s*|(?<!\w)_+|_+(?!\w)", "", text, flags=re.MULTILINE)
     text = _ROW.sub(lambda m: ": ".join(c.strip() for c in m[1].split("|")), text)
-    # these four are the marks that stand for mentions below
-    text = _OPTIONS.sub(" ", text.translate(dict.fromkeys(map(ord, "<>{}"), " ")))
+    # these are the marks that stand for mentions below
+    text = _OPTIONS.sub(" ", text.translate(dict.fromkeys(map(ord, "<>{}~"), " ")))
     marked, mentions = mark(text)
     marked = _LIST.sub(" ", marked)
     kept = [c for c in scope.clauses(marked) if not _REFUSAL.search(c)]

@@ -44,9 +44,12 @@ _BREAK = re.compile(
     r"[,:]|\b(?:shows?|displays?|with|only|there|which|because|so|fits?|contradicts?|against|matters?)\b",
     re.IGNORECASE,
 )
+_SHOW = re.compile(
+    r"^\s+(?:\w+ly\s+)?(?:shows?|showing|displays?|displaying)\b(?!\s+that)", re.IGNORECASE
+)
 _HEADING = re.compile(rf"(?:\s+(?:AUs?|action\s+units?|{_SEEN}))*\s*:\s*\[?\s*", re.IGNORECASE)
 _LINK = re.compile(
-    r"[\s,()/&+]*(?:(?:and|or|nor|any|an?|the|of|either)\b[\s,]*)*|[\s,]*(?:or|nor)\s+(?:[\w-]+\s+){0,4}[(\s]*",
+    r"[\s,()~/&+]*(?:(?:and|or|nor|any|an?|the|of|either)\b[\s,]*)*|[\s,]*(?:or|nor)\s+(?:[\w-]+\s+){0,4}[(\s]*",
     re.IGNORECASE,
 )
 
@@ -68,11 +71,37 @@ def _judge_clause(clause: str) -> Iterator[tuple[int, bool]]:
         governed = clause[position : predicate.start()]
         if predicate["deny"] and not _MARK.search(governed):
             continue  # "Absent: AU4" and "absent AU4" deny what follows
-        for index, affirmed in _segment(governed):
+        verdicts = _segment(governed)
+        reached = _reached(governed, predicate[0]) if predicate["deny"] else set()
+        for index, affirmed in verdicts:
             if not predicate["hedge"]:  # "may be present" says neither
-                yield index, affirmed and not predicate["deny"]
+                yield index, affirmed and index not in reached
         position = predicate.end()
     yield from _segment(clause[position:])
+
+
+def _reached(governed: str, denial: str) -> set[int]:
+    """The mentions before a denial that it reaches: "AU6 (B), AU4: absent" denies AU4 alone.
+
+    Raises:
+        UnreadableError: if a list without "and" stands before a denial of one thing.
+    """
+    marks = list(_MARK.finditer(governed))
+    reached = {int(marks[-1][1])}
+    bracketed = denial.startswith("(") or governed.rstrip().endswith("(")
+    plural = re.match(r"\s*(?:are|were|both|do|have|can|could)\b", denial, re.IGNORECASE)
+    for left, right in zip(reversed(marks[:-1]), reversed(marks[1:]), strict=True):
+        gap = governed[left.end() : right.start()]
+        if "~" in gap or bracketed:  # a graded unit is present; brackets hold one
+            break
+        if (
+            gap.strip() == ","
+            and not plural
+            and not re.search(r"\b(?:and|or|nor)\b|[/&+]", governed[right.start() :], re.IGNORECASE)
+        ):
+            raise UnreadableError("a denial behind a bare comma may or may not reach back")
+        reached.add(int(left[1]))
+    return reached
 
 
 def _segment(text: str) -> list[tuple[int, bool]]:
@@ -85,7 +114,7 @@ def _segment(text: str) -> list[tuple[int, bool]]:
         gap = text[position : mark.start()]
         openers = list(_BEFORE.finditer(gap))
         if openers:
-            tail = gap[openers[-1].end() :]
+            tail = _SHOW.sub("", gap[openers[-1].end() :])
             denied = bool(_HEADING.fullmatch(tail)) or not _BREAK.search(tail)
             chain = 1
             loose = False
