@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from mien.models.attention import Norm
 from mien.models.feallm.crops import face_regions
 from mien.models.feallm.levels import LevelShape, probe_levels
 
@@ -76,10 +77,10 @@ class FeallmConfig(PreTrainedConfig):
     conv_pool_size: int = 1
     crop_embedding: bool = True
     lca_num_heads: int = 8
-    lca_norm: str = "pre"
+    lca_norm: Norm = "pre"
     lca_residual: bool = True
     mpp_num_heads: int = 8
-    mpp_norm: str = "pre"
+    mpp_norm: Norm = "pre"
     mpp_first_residual: bool = False
     use_fs: bool = True
     use_local_in_projector: bool = True

@@ -65,6 +65,7 @@ class FeallmImageProcessor(PilBackend):
         **kwargs: Any,
     ) -> BatchFeature:
         """Process pictures (3, H, W), uint8, into ``pixel_values`` (B, 3, S, S), float32."""
+        side = (int(size.width or 0), int(size.height or 0))
         batch = []
         for array in images:
             if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] != 3:
@@ -76,8 +77,8 @@ class FeallmImageProcessor(PilBackend):
                 picture = picture.convert("L").convert("RGB")
             if native_size:
                 picture = picture.resize((native_size, native_size), resample)
-            if do_resize and picture.size != (size.width, size.height):
-                picture = picture.resize((size.width, size.height), resample)
+            if do_resize and picture.size != side:
+                picture = picture.resize(side, resample)
             batch.append(np.asarray(picture))
         values = np.stack(batch).transpose(0, 3, 1, 2).astype(np.float32)  # (B, 3, S, S)
         if do_rescale:

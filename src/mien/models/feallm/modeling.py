@@ -156,7 +156,7 @@ class FeallmModel(FeallmPreTrainedModel):
         """
         if levels is None:
             levels = self.vision_levels(pixel_values)
-        dtype = self.multi_perspective_projector.mlp[1].weight.dtype
+        dtype = next(self.multi_perspective_projector.parameters()).dtype
         deep, shallow = self.multi_level_feature([level.to(dtype) for level in levels])
         clues, token = None, None
         if self.local_clue_aggregator is not None:
@@ -311,7 +311,7 @@ class FeallmForConditionalGeneration(FeallmPreTrainedModel, GenerationMixin):
         )
         for module in filter(None, own):
             module.to_empty(device=text.device).apply(model._init_weights).to(text.dtype)
-        model.model.vision_tower = vision.to(text.device)
+        model.model.vision_tower = vision.to(device=text.device)  # type: ignore[call-arg]
         model.model.language_model = text.base_model
         model.lm_head = head
         model.tie_weights()
@@ -397,9 +397,9 @@ class FeallmForConditionalGeneration(FeallmPreTrainedModel, GenerationMixin):
             image_hidden_states=outputs.image_hidden_states,
         )
 
-    def prepare_inputs_for_generation(
+    def prepare_inputs_for_generation(  # type: ignore[override]
         self,
-        input_ids: Tensor,
+        input_ids: Any,
         past_key_values: Cache | None = None,
         pixel_values: Tensor | None = None,
         image_features: Tensor | None = None,
@@ -407,7 +407,7 @@ class FeallmForConditionalGeneration(FeallmPreTrainedModel, GenerationMixin):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """Hand the picture to the prefill alone: later steps have it in the cache."""
-        inputs = super().prepare_inputs_for_generation(
+        inputs = super().prepare_inputs_for_generation(  # type: ignore[misc]
             input_ids,
             past_key_values=past_key_values,
             is_first_iteration=is_first_iteration,

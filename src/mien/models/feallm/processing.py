@@ -30,7 +30,7 @@ CHAT_TEMPLATE = """\
 
 
 class FeallmProcessorKwargs(ProcessingKwargs, total=False):
-    _defaults = {  # noqa: RUF012
+    _defaults = {  # type: ignore[misc]  # noqa: RUF012
         "text_kwargs": {
             "padding": False,
             "return_mm_token_type_ids": False,
