@@ -62,7 +62,7 @@ def build_model(encoder: Path, tokenizer: PreTrainedTokenizerFast) -> FeallmForC
         text_config=text,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         image_size=SIZE,
-        hidden_size=192,
+        hidden_size=128,
         crop_size=32,
         conv_channels=[16, 32, 64],
         lca_num_heads=4,
@@ -140,6 +140,11 @@ class Learner(nn.Module):
         self.register_buffer("teacher_bias", heads["expression.bias"], persistent=False)
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.register_buffer("unit_weights", unit_weights, persistent=False)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Without the language-model head, which is the embedding and may not be saved twice."""
+        state = super().state_dict(*args, **kwargs)
+        return {k: v for k, v in state.items() if not k.endswith("lm_head.weight")}
 
     def forward(
         self,

@@ -15,11 +15,13 @@ from mien.analyzer import Analyzer, Looked, load
 from mien.draw import overlay as draw_overlay
 from mien.draw import save_overlay
 from mien.engines import EngineError
+from mien.faces import FinderError
 from mien.media import expand_inputs
 from mien.report import ReportItem, ReportWriter
 from mien.schema import Analysis
 from mien.sinks import Sink, SinkError, open_sink
 from mien.table import render_table
+from mien.weights import WeightsError
 
 SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
@@ -46,7 +48,7 @@ def run_analyze(
         return 2
     try:
         analyzer = load(model, faces=faces, device=device, batch_size=batch_size)
-    except EngineError as error:
+    except (EngineError, FinderError, WeightsError) as error:
         errors.print(f"error: {error}", markup=False)
         return 2
     _seed(seed)

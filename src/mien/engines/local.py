@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,9 @@ class LocalEngine:
         self.name, self.device = name, device
         config = model.config
         self.crop_spec = CropSpec(
-            size=processor.image_processor.crop_size,
+            size=config.native_size or config.image_size,
             scale=config.face_scale,
-            shift=config.face_shift,
+            shift=-config.face_shift[1],  # CropSpec counts upwards
             align=config.face_align,
         )
         self.candidates = Candidates(tuple(config.expressions), tuple(config.action_units))
@@ -72,10 +71,8 @@ class LocalEngine:
         """See `mien.engines.Engine.answer`."""
         if not crops:
             return []
-        inputs = self._inputs(crops, "")
-        features = self.model.get_image_features(inputs.pop("pixel_values"))  # (B, N, D)
-        scores = score_branches(self.model, self.tree, image_features=features, **inputs)
-        numbers = self._read([group.float().cpu().numpy() for group in scores])
+        features, scores = self._look(crops)
+        numbers = self._read(scores)
         if numbers_only:
             return [Answer(expression=e, action_units=units) for e, units in numbers]
         texts = self._write(features, numbers)
@@ -83,6 +80,20 @@ class LocalEngine:
             _checked(expression, units, text)
             for (expression, units), text in zip(numbers, texts, strict=True)
         ]
+
+    @torch.inference_mode()
+    def scores(self, crops: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        """Uncalibrated log-likelihoods, per group of `candidates` (B, n_candidates)."""
+        return self._look(crops)[1]
+
+    def _look(
+        self, crops: Sequence[NDArray[np.uint8]]
+    ) -> tuple[torch.Tensor, list[NDArray[np.float32]]]:
+        """Image features (B, N + 1, D), and the log-likelihoods of all candidates behind them."""
+        inputs = self._inputs(crops, "")
+        features = self.model.encode_images(inputs.pop("pixel_values"))
+        scores = score_branches(self.model, self.tree, image_features=features, **inputs)
+        return features, [group.float().cpu().numpy() for group in scores]
 
     def _inputs(
         self, crops: Sequence[NDArray[np.uint8]], answer_start: str | Sequence[str]
@@ -168,10 +179,3 @@ def _checked(expression: Expression, units: tuple[ActionUnit, ...], text: str) -
     return Answer(
         expression=expression, action_units=units, text=text, warnings=tuple(warnings)
     )
-
-
-def seeded(seed: int) -> random.Random:
-    """Seeds torch and numpy for a reproducible run and returns a generator for the rest."""
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    return random.Random(seed)

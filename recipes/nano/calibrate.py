@@ -1,0 +1,57 @@
+"""Temperatures from the selection split, written into the model's config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engines.local import LocalEngine
+from mien.metrics import fit_temperature
+
+from .faces import Faces
+from .pseudo_units import UNITS
+
+
+def raw_scores(
+    engine: LocalEngine, images: NDArray[np.uint8], *, batch_size: int = 64
+) -> list[NDArray[np.float32]]:
+    """Uncalibrated log-likelihoods of all candidates.
+
+    Args:
+        engine: the model.
+        images: (N, 48, 48) grey faces.
+        batch_size: faces at a time.
+
+    Returns:
+        Per group (N, n_candidates): the expression, then each unit.
+    """
+    batches = []
+    for start in range(0, len(images), batch_size):
+        grey = images[start : start + batch_size]
+        batches.append(engine.scores([np.repeat(face[..., None], 3, -1) for face in grey]))
+    return [np.concatenate(group) for group in zip(*batches, strict=True)]
+
+
+def calibrate(engine: LocalEngine, faces: Faces, units: NDArray[np.float32], folder: Path) -> None:
+    """Fits one temperature for the expression and one per unit, and saves them.
+
+    Args:
+        engine: the model; its config is changed.
+        faces: FER2013; only the "select" part is read.
+        units: (N, U) pseudo-intensities.
+        folder: where the model's config is saved.
+    """
+    rows = faces.where("select")
+    expression, *groups = raw_scores(engine, faces.images[rows])
+    temperatures = {}
+    for au, scores, truth in zip(UNITS, groups, units[rows].T, strict=True):
+        known = np.isfinite(truth)
+        levels = np.floor(truth[known] + 0.5).astype(int)
+        temperatures[str(au)] = round(fit_temperature(scores[known], levels), 4)
+    engine.model.config.calibration = {
+        "expression": round(fit_temperature(expression, faces.labels[rows]), 4),
+        "units": temperatures,
+    }
+    engine.model.config.save_pretrained(folder)

@@ -1,0 +1,58 @@
+"""The finished model into the package: half precision, figures, description, checksums."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mien.engines.local import LocalEngine
+from mien.weights import weights_dir, write_manifest
+
+LICENCE = "weights: research use (trained on FER2013)"
+TRAINED_ON = "FER2013 train (25 k faces, web images); AU pseudo-labels from MediaPipe"
+
+
+def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
+    """Writes `mien/weights/nano` and its manifest entry.
+
+    Args:
+        engine: the calibrated model.
+        figures: from `score.figures`.
+        run: folder of the run, for the curves.
+
+    Returns:
+        The folder in the package.
+    """
+    folder = weights_dir("nano")
+    folder.mkdir(exist_ok=True)
+    parameters = sum(p.numel() for p in engine.model.parameters())
+    engine.model.to(torch.float16).save_pretrained(folder)
+    engine.model.to(torch.float32)
+    engine.processor.save_pretrained(folder)
+    fer, text = figures["fer2013_validation"], figures["text"]
+    about = {
+        "architecture": "FEALLM",
+        "parameters": parameters,
+        "licence": LICENCE,
+        "trained_on": TRAINED_ON,
+        "action_units": list(engine.action_units),
+        "headline": {
+            "FER2013 validation WAR": fer["war"],
+            "FER2013 validation UAR": fer["uar"],
+            "calibration error": fer["ece"],
+            "LFW UAR, classes of 100+": figures["lfw"]["mediapipe"]["uar_of_classes_with_100"],
+            "parse rate": text["parse_rate"],
+        },
+    }
+    (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+    (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    for stage in ("vision", "multimodal"):
+        curves = run / stage / "curves.png"
+        if curves.exists():
+            shutil.copy(curves, Path(__file__).parent / f"curves-{stage}.png")
+    write_manifest("nano")
+    return folder
