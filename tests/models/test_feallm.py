@@ -50,7 +50,9 @@ def alone(inputs, row):
 
 
 def generate(model, inputs, **kwargs):
-    out = model.generate(**inputs, max_new_tokens=8, min_new_tokens=8, do_sample=False, **kwargs)
+    fixed = {"max_new_tokens": 8, "min_new_tokens": 8, "do_sample": False}
+    fixed["suppress_tokens"] = [model.config.image_token_id]
+    out = model.generate(**inputs, **fixed, **kwargs)
     return out[:, inputs["input_ids"].shape[1] :]
 
 

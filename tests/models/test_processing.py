@@ -5,7 +5,8 @@ import pytest
 import torch
 from conftest import build
 from PIL import Image
-from transformers import AutoImageProcessor, AutoProcessor, pipeline
+from transformers import AutoProcessor, pipeline
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from mien.models import FeallmImageProcessor, FeallmProcessor
 
@@ -73,29 +74,44 @@ def test_placeholders(processor, picture):
     )
     counts = processor._get_num_multimodal_tokens([[40, 48]])
     assert counts["num_image_tokens"] == [processor.num_image_tokens]
-    with pytest.raises(ValueError, match="image"):
-        processor(text="what ?", images=picture)
 
 
-def test_answer_tokens_are_marked(processor, picture):
-    """Training labels: exactly the answer and its end, in a padded batch too."""
-    batch = [conversation(picture, " happiness . raised lips"), conversation(picture, " sadness")]
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("tensors", ["pt", None])
+def test_answer_tokens_are_marked(processor, picture, side, tensors):
+    """Training labels: exactly the answers and their ends, in a padded batch too."""
+    processor.tokenizer.padding_side = side
+    batch = [
+        conversation(picture, " happiness . raised lips"),
+        [*conversation(picture, " sadness"), *conversation(picture, " absent .")],
+    ]
     inputs = processor.apply_chat_template(
         batch,
         tokenize=True,
         return_dict=True,
         return_assistant_tokens_mask=True,
-        return_tensors="pt",
+        return_tensors=tensors,
         processor_kwargs={"padding": True},
     )
-    masks = torch.as_tensor(inputs["assistant_masks"]).bool()
+    assert "offset_mapping" not in inputs
+    ids, masks = (torch.as_tensor(inputs[k]) for k in ("input_ids", "assistant_masks"))
     decode = processor.tokenizer.decode
-    answers = [decode(ids[mask]) for ids, mask in zip(inputs["input_ids"], masks, strict=True)]
-    assert answers == ["happiness . raised lips </s>", "sadness </s>"]
-    model = build()
-    labels = inputs["input_ids"].masked_fill(~masks, -100)
-    inputs = {k: v for k, v in inputs.items() if k != "assistant_masks"}
-    assert model(**inputs, labels=labels).loss.isfinite()
+    answers = [decode(row[mask.bool()]) for row, mask in zip(ids, masks, strict=True)]
+    assert answers == ["happiness . raised lips </s>", "sadness </s> absent . </s>"]
+
+
+def test_a_training_step_from_a_conversation(processor, picture):
+    inputs = processor.apply_chat_template(
+        conversation(picture, " sadness"),
+        tokenize=True,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+        return_tensors="pt",
+    )
+    mask = inputs.pop("assistant_masks").bool()
+    labels = inputs["input_ids"].masked_fill(~mask, -100)
+    assert mask.sum() == 2
+    assert build()(**inputs, labels=labels).loss.isfinite()
 
 
 def test_save_and_load(processor, picture, tmp_path):

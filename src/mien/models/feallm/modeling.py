@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,44 +17,13 @@ from transformers import (
 )
 from transformers import initialization as init
 from transformers.cache_utils import Cache
-from transformers.modeling_outputs import (
-    BaseModelOutputWithPast,
-    BaseModelOutputWithPooling,
-    ModelOutput,
-)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from mien.models.feallm.configuration import FeallmConfig
 from mien.models.feallm.levels import MultiLevelFeature, to_map
 from mien.models.feallm.local_clue_aggregator import LocalClueAggregator
 from mien.models.feallm.multi_perspective_projector import MultiPerspectiveProjector
-
-
-@dataclass
-class FeallmCausalLMOutput(ModelOutput):
-    """What ``FeallmForConditionalGeneration`` returns.
-
-    Attributes:
-        loss: () next-token loss, when ``labels`` were given.
-        logits: (B, T, V), or (B, K, V) with ``logits_to_keep``.
-        past_key_values: the cache.
-        hidden_states: the language model's, on request.
-        attentions: the language model's, on request.
-        image_hidden_states: (P, N + 1, D_lm) image features of P pictures.
-    """
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    past_key_values: Cache | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-    image_hidden_states: Tensor | None = None
-
-
-@dataclass
-class FeallmModelOutput(BaseModelOutputWithPast):
-    """What ``FeallmModel`` returns: the language model's output and the image features."""
-
-    image_hidden_states: Tensor | None = None
+from mien.models.feallm.outputs import FeallmCausalLMOutput, FeallmModelOutput
 
 
 class FeallmPreTrainedModel(PreTrainedModel):

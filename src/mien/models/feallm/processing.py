@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 from transformers.processing_utils import MultiModalData, ProcessingKwargs, ProcessorMixin
+from transformers.utils.chat_template_utils import render_jinja_template
 
 # Pictures come first (FEALLM's input order: visual tokens, F_local, text). The answer and its end
 # lie between {% generation %} marks, from which the training labels are made.
@@ -74,6 +75,46 @@ class FeallmProcessor(ProcessorMixin):
     def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int, **_: Any) -> str:
         """The placeholders that stand for one picture."""
         return self.image_token * self.num_image_tokens
+
+    def apply_chat_template(  # type: ignore[override]
+        self, conversation: Any, chat_template: str | None = None, **kwargs: Any
+    ) -> Any:
+        """As in Transformers, with ``assistant_masks`` that hold in every version.
+
+        Before 5.23 the answer's place was sought without regard to the added placeholders and to
+        left padding, which gave empty labels without a word.
+        """
+        masked = kwargs.pop("return_assistant_tokens_mask", False)
+        if not (masked and kwargs.get("tokenize") and kwargs.get("return_dict")):
+            return super().apply_chat_template(conversation, chat_template, **kwargs)
+        options = {**(kwargs.pop("processor_kwargs", None) or {}), "return_offsets_mapping": True}
+        inputs: Any = super().apply_chat_template(
+            conversation, chat_template, processor_kwargs=options, **kwargs
+        )
+        render: Any = render_jinja_template  # annotated as a string, gives texts and spans
+        texts, spans = render(
+            conversations=[conversation] if isinstance(conversation[0], dict) else conversation,
+            chat_template=chat_template or self.chat_template,
+            return_assistant_tokens_mask=True,
+            **self.tokenizer.special_tokens_map,
+        )
+        masks = [
+            self._answer_mask(text, answers, offsets)
+            for text, answers, offsets in zip(
+                texts, spans, inputs.pop("offset_mapping"), strict=True
+            )
+        ]
+        inputs["assistant_masks"] = masks
+        return inputs.convert_to_tensors(tensor_type=kwargs.get("return_tensors"))
+
+    def _answer_mask(self, text: str, answers: Any, offsets: Any) -> list[int]:
+        """1 at every token that overlaps one of the answers, given as (start, end) in ``text``."""
+        added = len(self.image_token) * (self.num_image_tokens - 1)
+        moved = [[at + added * text.count(self.image_token, 0, at) for at in a] for a in answers]
+        return [
+            int(any(start < last and end > first for first, last in moved))
+            for start, end in ((int(o[0]), int(o[1])) for o in offsets)
+        ]
 
     def _get_num_multimodal_tokens(
         self, image_sizes: list[list[int]] | None = None, **kwargs: Any
