@@ -12,7 +12,7 @@ from PIL import Image
 from mien.faces.base import check_image
 from mien.schema import Face
 
-# Outer eye corners in the 478 points: the subject's right, which is the left in the picture, and left.
+# Outer eye corners in the 478 points: the subject's right (left in the picture), then left.
 EYE_CORNERS = (33, 263)
 # Seen from the side, the eyes' line says little about the head's roll.
 _LEAST_EYES = 0.3
@@ -64,7 +64,7 @@ class Square:
 
 
 def is_whole(face: Face, height: int, width: int) -> bool:
-    """Whether a face is one of `WholeFinder`: no landmarks, no score, and the box is the picture."""
+    """Whether a face is one of `WholeFinder`: no landmarks, no score, its box the picture."""
     return (
         face.landmarks is None
         and face.detection is None
@@ -75,8 +75,8 @@ def is_whole(face: Face, height: int, width: int) -> bool:
 def crop_square(face: Face, spec: CropSpec, *, height: int, width: int) -> Square:
     """Where `crop_face` cuts.
 
-    A face for which `is_whole` holds is a finished crop: scale, shift and turning are not applied, the square is
-    centred on the picture and as long as its longer side.
+    A face for which `is_whole` holds is a finished crop: scale, shift and turning are not applied,
+    the square is centred on the picture and as long as its longer side.
     """
     x0, y0, x1, y1 = face.box
     if is_whole(face, height, width):
@@ -99,8 +99,9 @@ def crop_square(face: Face, spec: CropSpec, *, height: int, width: int) -> Squar
 def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np.uint8]:
     """Cuts one face out of a picture.
 
-    The square of `crop_square` is resampled once with a bicubic filter, widened when shrinking so that nothing
-    aliases (a turned square first at the picture's own resolution). Outside the picture its edge goes on.
+    The square of `crop_square` is resampled with a bicubic filter, widened when shrinking so that
+    nothing aliases (a turned square is first set upright at the picture's own resolution). Outside
+    the picture its edge goes on.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -111,7 +112,7 @@ def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[n
         (size, size, 3) uint8, RGB.
 
     Raises:
-        ValueError: if `image` is no RGB picture, or the face lies outside it or is many times larger.
+        ValueError: if `image` is no RGB picture, or the face lies outside it or is far larger.
     """
     check_image(image)
     height, width = image.shape[:2]
@@ -172,7 +173,7 @@ def _turned(
 
 
 def _roll(face: Face) -> float:
-    """Roll in radians: of the outer eye corners' line, or of the pose where there is no such line."""
+    """Roll in radians: of the eye corners' line, or of the pose where there is no such line."""
     if face.landmarks is not None and len(face.landmarks) > max(EYE_CORNERS):
         right, left = np.asarray(face.landmarks, dtype=np.float64)[list(EYE_CORNERS), :2]
         dx, dy = left - right

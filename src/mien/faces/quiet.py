@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-# Informational and warning lines of absl, TensorFlow Lite and LiteRT. Errors look otherwise and pass.
+# Informational and warning lines of absl, TensorFlow Lite and LiteRT. Errors look different.
 _CHATTER = re.compile(
     r"(INFO: |WARNING: (All log|Logging before|Attempting to use)|[IW]\d{4} [\d:. ]+\d+ \S+:\d+\])"
 )

@@ -18,7 +18,8 @@ LEAST_TILE = 160
 DEEPEST = 8
 SMALL_PICTURE = 480
 
-# Hull of the landmarks against the detector's box, in its sides: medians over 295 faces of news photos.
+# Hull of the landmarks against the detector's box, in its sides: medians of 295 faces of news
+# photos.
 _HULL_X, _HULL_Y, _HULL_W, _HULL_H = 0.002, -0.020, 0.952, 1.079
 
 
@@ -36,7 +37,7 @@ class Found:
 
 
 def tile_sides(width: int, height: int) -> list[int]:
-    """Sides of the tiles of each level below the whole picture, largest first; none for small ones."""
+    """Sides of the tiles of each level below the whole picture, largest first; may be none."""
     longest = max(width, height)
     if longest <= SMALL_PICTURE:
         return []
@@ -60,8 +61,8 @@ def tile_starts(length: int, tile: int) -> list[int]:
 def merge(found: Sequence[Found]) -> list[Found]:
     """Keeps the best of several boxes of one face, in falling order of score.
 
-    Two boxes are one face where they overlap (intersection over union above 0.3) or where one holds most
-    of the other (a face cut by a tile's edge gives a smaller box).
+    Two boxes are one face where they overlap (intersection over union above 0.3) or where one holds
+    most of the other (a face cut by a tile's edge gives a smaller box).
     """
     kept: list[Found] = []
     for candidate in sorted(found, key=lambda f: -f.score):
@@ -72,13 +73,19 @@ def merge(found: Sequence[Found]) -> list[Found]:
 
 def same_face(a: Box, b: Box) -> bool:
     """Whether two boxes are of one face; see `merge`."""
+    return overlap(a, b) > 0.3 or _common(a, b) / min(area(a), area(b)) > 0.6
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    common = _common(a, b)
+    return common / (area(a) + area(b) - common)
+
+
+def _common(a: Box, b: Box) -> float:
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return False
-    inner = width * height
-    area_a, area_b = area(a), area(b)
-    return inner / (area_a + area_b - inner) > 0.3 or inner / min(area_a, area_b) > 0.6
+    return width * height if width > 0 and height > 0 else 0.0
 
 
 def area(box: Box) -> float:
@@ -87,7 +94,7 @@ def area(box: Box) -> float:
 
 
 def hull_from_detection(box: Box) -> Box:
-    """Estimates the box of the landmarks' hull from the detector's, where there are no landmarks."""
+    """Estimates the box of the landmarks' hull from the detector's box."""
     side = max(box[2] - box[0], box[3] - box[1])
     x = (box[0] + box[2]) / 2 + _HULL_X * side
     y = (box[1] + box[3]) / 2 + _HULL_Y * side
