@@ -51,6 +51,7 @@ class LocalEngine:
         Raises:
             EngineError: if the folder holds no model of mien, or its files are damaged.
         """
+        from safetensors import SafetensorError
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         # Weights are stored in half precision; older CPUs are many times slower in it.
@@ -58,7 +59,7 @@ class LocalEngine:
         try:
             model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
             processor = AutoProcessor.from_pretrained(folder)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise EngineError(f"model {name!r} could not be loaded: {error}") from error
         if not isinstance(model, mien.models.FeallmForConditionalGeneration):
             raise EngineError(f"model {name!r} is a {type(model).__name__}, which is not mien's")

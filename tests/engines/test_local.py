@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from mien.engines import EngineError, load_engine, resolve_device
+from mien.engines.local import LocalEngine, _checked
+from mien.schema import ActionUnit, Expression
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_folder) -> LocalEngine:
+    return load_engine(str(tiny_folder), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def crops(engine):
+    rng = np.random.default_rng(0)
+    size = engine.crop_spec.size
+    return [rng.integers(0, 255, (size, size, 3), np.uint8) for _ in range(5)]
+
+
+def test_numbers_are_complete_and_in_range(engine, crops):
+    for answer in engine.answer(crops, numbers_only=True):
+        assert answer.status == "ok"
+        assert answer.text is None
+        assert abs(sum(answer.expression.scores.values()) - 1) < 1e-6
+        assert answer.expression.label == max(
+            answer.expression.scores, key=answer.expression.scores.get
+        )
+        assert [u.au for u in answer.action_units] == [4, 12, 25]
+
+
+def test_batch_of_many_equals_batches_of_one(engine, crops):
+    many = engine.answer(crops)
+    for crop, answer in zip(crops, many, strict=True):
+        (single,) = engine.answer([crop])
+        assert single.text == answer.text
+        for name, score in single.expression.scores.items():
+            assert answer.expression.scores[name] == pytest.approx(score, abs=1e-4)
+        for a, b in zip(single.action_units, answer.action_units, strict=True):
+            assert a.probability == pytest.approx(b.probability, abs=1e-4)
+
+
+def test_text_begins_with_the_label_line_of_the_numbers(engine, crops):
+    for answer in engine.answer(crops):
+        line = answer.text.splitlines()[0]
+        assert line.startswith(answer.expression.label.capitalize() + ".")
+        for unit in answer.action_units:
+            assert (f"AU{unit.au} (" in line) == unit.present
+
+
+def test_no_crops_no_answers(engine):
+    assert engine.answer([]) == []
+
+
+def test_text_that_contradicts_the_numbers_is_warned_about():
+    happy = Expression("happiness")
+    units = (ActionUnit(12, present=True, intensity=3.0), ActionUnit(4, present=False))
+    good = _checked(happy, units, "Happiness. AU12 (C).\nThe raised lip corners (AU12) say so.")
+    assert good.warnings == ()
+    bad = _checked(happy, units, "Happiness. AU12 (C).\nThe lowered brows (AU4) say so.")
+    assert "AU4" in bad.warnings[0]
+    assert _checked(happy, units, "").status == "unparsed"
+
+
+def test_unknown_model_and_device_name_the_remedy(tmp_path):
+    with pytest.raises(EngineError, match="mien/nano"):
+        load_engine("mien/giga")
+    with pytest.raises(EngineError, match=r"auto, cpu"):
+        resolve_device("tpu9000")
+    with pytest.raises(EngineError, match="mien doctor"):
+        resolve_device("cuda:99")
+
+
+def test_damaged_folder_is_one_clear_error(tiny_folder, tmp_path):
+    for file in tiny_folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(EngineError, match="could not be loaded"):
+        load_engine(str(tmp_path))

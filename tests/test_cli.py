@@ -1,0 +1,149 @@
+"""The command line as a user runs it, with a tiny random model."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from mien.cli import app
+from mien.sinks import read_rows
+from tests.engines.conftest import tiny_folder  # noqa: F401
+
+
+@pytest.fixture
+def run(tiny_folder):  # noqa: F811
+    def call(*args):
+        return CliRunner().invoke(
+            app, ["analyze", *map(str, args), "--model", str(tiny_folder), "--device", "cpu"]
+        )
+
+    return call
+
+
+@pytest.fixture
+def crop(tmp_path):
+    path = tmp_path / "crop.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)).save(path)
+    return path
+
+
+def test_table_and_text_on_screen(run, crop):
+    result = run(crop, "--faces", "whole")
+    assert result.exit_code == 0, result.output
+    assert "crop.png" in result.output
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_rows_on_disk_read_back(run, crop, tmp_path, suffix):
+    out = tmp_path / f"rows.{suffix}"
+    assert run(crop, crop, "--faces", "whole", "--numbers", "--out", out).exit_code == 0
+    rows = list(read_rows(out))
+    assert [row.status for row in rows] == ["ok", "ok"]
+    assert not out.with_name(out.name + ".part").exists()
+
+
+def test_jsonl_on_standard_output_is_only_json(run, crop):
+    result = run(crop, "--faces", "whole", "--numbers", "--format", "jsonl")
+    assert json.loads(result.stdout.strip())["schema_version"] == 1
+
+
+def test_overlay_and_report(run, crop, tmp_path):
+    result = run(
+        crop, "--faces", "whole", "--overlay", tmp_path / "o", "--report", tmp_path / "r.html"
+    )
+    assert result.exit_code == 0, result.output
+    assert Image.open(tmp_path / "o" / "crop.jpg").size[0] >= 48
+    assert "crop.png" in (tmp_path / "r.html").read_text()
+
+
+def test_no_face_is_a_row_and_exit_0(run, tmp_path):
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (64, 64), "white").save(blank)
+    out = tmp_path / "rows.jsonl"
+    result = run(blank, "--out", out)
+    assert result.exit_code == 0
+    assert next(iter(read_rows(out))).status == "no_face"
+    assert "no face" in result.output
+
+
+def test_nothing_readable_is_exit_1(run, tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("not a picture")
+    result = run(text, tmp_path / "missing.jpg", "--faces", "whole")
+    assert result.exit_code == 1
+    assert "text.jpg" in result.output
+    assert "missing.jpg" in result.output
+
+
+def test_one_bad_among_good_is_exit_0(run, crop, tmp_path):
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    out = tmp_path / "rows.jsonl"
+    assert run(tmp_path / "empty.jpg", crop, "--faces", "whole", "--out", out).exit_code == 0
+    assert [row.status for row in read_rows(out)] == ["unreadable", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--format", "parquet"), "--out"),
+        (("--out", "rows.xyz"), "suffix"),
+        (("--format", "table", "--out", "x.jsonl"), "screen"),
+    ],
+)
+def test_wrong_usage_is_exit_2_with_a_remedy(run, crop, args, message):
+    result = run(crop, *args)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_unwritable_output_is_exit_1_and_names_the_path(run, crop, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for option, target in (("--out", blocked / "rows.jsonl"), ("--overlay", blocked / "o")):
+        result = run(crop, "--faces", "whole", option, target)
+        assert result.exit_code == 1
+        assert "file" in result.output
+
+
+def test_unknown_model_is_exit_2(crop):
+    result = CliRunner().invoke(app, ["analyze", str(crop), "--model", "mien/giga"])
+    assert result.exit_code == 2
+    assert "unknown model" in result.output
+
+
+def test_interrupt_leaves_whole_rows(crop, tmp_path, tiny_folder):  # noqa: F811
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for i in range(400):
+        (folder / f"{i:04}.png").write_bytes(crop.read_bytes())
+    out = tmp_path / "rows.jsonl"
+    command = [
+        *(sys.executable, "-m", "mien", "analyze", str(folder), "--faces", "whole"),
+        *("--model", str(tiny_folder), "--device", "cpu", "--batch-size", "1", "--out", str(out)),
+    ]
+    process = subprocess.Popen(command)
+    part = out.with_name(out.name + ".part")
+    deadline = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > 0) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    rows = list(read_rows(out))
+    assert 0 < len(rows) < 400
+    assert {row.status for row in rows} <= {"ok", "unparsed"}
+
+
+def test_version():
+    assert "mien 0." in CliRunner().invoke(app, ["--version"]).output
+
+
+def test_doctor_names_every_part():
+    result = CliRunner().invoke(app, ["doctor"])
+    assert "transformers" in result.output
+    assert "face_landmarker" in result.output
