@@ -1,0 +1,87 @@
+"""Do probabilities mean what they say? Calibration error, and the temperature that mends it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], truth: NDArray[np.integer], *, bins: int = 15
+) -> float:
+    """Expected calibration error of the predicted class (Guo et al., ICML 2017, equation 3).
+
+    Args:
+        probabilities: (N, K), each row summing to 1.
+        truth: (N,) index of the true class.
+        bins: equally wide bins of confidence.
+
+    Returns:
+        Mean gap between confidence and accuracy, weighted by bin size, in [0, 1]; NaN without samples.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
+    p, truth = np.asarray(probabilities, np.float64), np.asarray(truth)
+    if p.ndim != 2 or truth.shape != (len(p),):
+        raise ValueError(f"probabilities {p.shape} and truth {truth.shape} are not (N, K) and (N,)")
+    if not len(p):
+        return float("nan")
+    confidence, right = p.max(1), p.argmax(1) == truth
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for k in np.unique(index):
+        inside = index == k
+        error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    return float(error)
+
+
+def negative_log_likelihood(
+    log_scores: NDArray[np.floating], truth: NDArray[np.integer], temperature: float = 1.0
+) -> float:
+    """Mean -log p(truth) of softmax(log_scores / temperature); (N, K) and (N,)."""
+    x = np.asarray(log_scores, np.float64) / temperature
+    x = x - x.max(1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(1, keepdims=True))
+    return float(-log_p[np.arange(len(x)), np.asarray(truth)].mean())
+
+
+def fit_temperature(
+    log_scores: NDArray[np.floating],
+    truth: NDArray[np.integer],
+    *,
+    low: float = 0.05,
+    high: float = 20.0,
+) -> float:
+    """The temperature with the least negative log-likelihood, by golden-section search over its log.
+
+    The likelihood has one minimum along the temperature, so the search cannot be trapped.
+
+    Args:
+        log_scores: (N, K) unnormalised log-scores.
+        truth: (N,) index of the true class.
+        low, high: bounds of the search.
+
+    Raises:
+        ValueError: without samples.
+    """
+    if not len(truth):
+        raise ValueError("a temperature needs at least one sample")
+    golden = (5**0.5 - 1) / 2
+    a, b = np.log(low), np.log(high)
+    c, d = b - golden * (b - a), a + golden * (b - a)
+
+    def loss(log_temperature: float) -> float:
+        return negative_log_likelihood(log_scores, truth, float(np.exp(log_temperature)))
+
+    loss_c, loss_d = loss(c), loss(d)
+    while b - a > 1e-4:
+        if loss_c < loss_d:
+            b, d, loss_d = d, c, loss_c
+            c = b - golden * (b - a)
+            loss_c = loss(c)
+        else:
+            a, c, loss_c = c, d, loss_d
+            d = a + golden * (b - a)
+            loss_d = loss(d)
+    return float(np.exp((a + b) / 2))
