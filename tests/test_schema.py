@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mien import facs
 from mien.schema import (
+    KINDS,
     SIDES,
     STATUSES,
     ActionUnit,
@@ -67,7 +68,7 @@ signed = maybe(st.floats(-1, 1))
 def analyses(draw: st.DrawFn) -> Analysis:
     status = draw(st.sampled_from(STATUSES))
     silent = status in ("no_face", "unreadable")
-    kind = draw(st.sampled_from(["face", "track", "clip"]))
+    kind = draw(st.sampled_from(KINDS))
     span = {} if kind == "face" else {"start": draw(real), "end": draw(real)}
     return Analysis(
         source=draw(names),
