@@ -1,7 +1,8 @@
 """mien/nano from data to weights: `python -m recipes.nano --data DIR --out runs/nano`.
 
-Stages: faces (landmarks), vision, multimodal, calibrate, score, export. A stage whose result is on disk is
-not run again, and training goes on from its last checkpoint, so that a killed run can simply be restarted.
+Stages: faces (landmarks), vision, multimodal, calibrate, score, export. A stage whose result is on
+disk is not run again, and training goes on from its last checkpoint, so that a killed run can
+simply be restarted.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def unit_labels(parquet: Path, cache: Path) -> NDArray[np.float32]:
 
 
 def train(
-    faces: Faces, units: NDArray[np.float32], options: argparse.Namespace, precision: dict[str, bool]
+    faces: Faces,
+    units: NDArray[np.float32],
+    options: argparse.Namespace,
+    precision: dict[str, bool],
 ) -> Path:
     """Both stages; returns the folder of the model."""
     vision = options.out / "vision"

@@ -41,7 +41,9 @@ NATIVE = 48
 """Pixels across a face in FER2013; every picture is brought down to it first."""
 
 
-def build_model(encoder: Path, tokenizer: PreTrainedTokenizerFast) -> FeallmForConditionalGeneration:
+def build_model(
+    encoder: Path, tokenizer: PreTrainedTokenizerFast
+) -> FeallmForConditionalGeneration:
     """FEALLM around the trained encoder, with a fresh wide and shallow decoder."""
     vision = ResNetModel.from_pretrained(encoder, dtype=torch.float32)
     text = LlamaConfig(
@@ -175,8 +177,10 @@ class Learner(nn.Module):
         pooled = levels[-1].float().mean((2, 3))  # (B, D_v)
         teacher = F.linear(pooled, self.teacher_weight, self.teacher_bias)  # (B, 7)
         loss = loss + F.kl_div(
-            F.log_softmax(expression, -1), F.log_softmax(teacher, -1),
-            reduction="batchmean", log_target=True,
+            F.log_softmax(expression, -1),
+            F.log_softmax(teacher, -1),
+            reduction="batchmean",
+            log_target=True,
         )
 
         scores = torch.stack(groups, 1)  # (B, U, 6)
@@ -254,9 +258,7 @@ class Collator:
         length = max(len(ids) for ids, _ in sequences)
         pad = self.processor.tokenizer.pad_token_id
         return {
-            "input_ids": torch.tensor(
-                [ids + [pad] * (length - len(ids)) for ids, _ in sequences]
-            ),
+            "input_ids": torch.tensor([ids + [pad] * (length - len(ids)) for ids, _ in sequences]),
             "attention_mask": torch.tensor(
                 [[1] * len(ids) + [0] * (length - len(ids)) for ids, _ in sequences]
             ),
@@ -276,8 +278,11 @@ class Collator:
         picture = "<image>" * self.processor.num_image_tokens
         for number, (question, answer) in enumerate(talk):
             start = tokenizer.bos_token + "<user>" + picture if number == 0 else "<user>"
-            given = encode(start + question + "<assistant>" + (answer[:skip] if number == 0 else ""))
-            learned = encode(answer[skip:] if number == 0 else answer) + [tokenizer.eos_token_id]
+            given = encode(
+                start + question + "<assistant>" + (answer[:skip] if number == 0 else "")
+            )
+            learned = encode(answer[skip:] if number == 0 else answer)
+            learned.append(tokenizer.eos_token_id)
             ids += given + learned
             labels += [-100] * len(given) + learned
         return ids, labels

@@ -1,9 +1,9 @@
 """AU pseudo-labels from blendshapes and landmarks: what can be had without a coded dataset.
 
-Blendshapes are not AUs. Each unit's intensity is a clipped ramp over one measure, corrected where two
-signs are known to be confounded (a smile raises the upper lip and stretches the mouth). Units for which
-neither blendshapes nor landmarks answer (AU9, AU14, AU17 ...) are left out rather than guessed. All of it
-is marked as pseudo wherever it is reported.
+Blendshapes are not AUs. Each unit's intensity is a clipped ramp over one measure, corrected where
+two signs are known to be confounded (a smile raises the upper lip and stretches the mouth). Units
+for which neither blendshapes nor landmarks answer (AU9, AU14, AU17 ...) are left out rather than
+guessed. All of it is marked as pseudo wherever it is reported.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 UNITS: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 10, 12, 15, 16, 18, 20, 24, 25, 26, 43)
 
-# Unit: (value of the measure where the unit starts, value where it is at its maximum). Starts lie near the
-# 75th to 85th percentile of web photographs, so that a resting face has none.
+# Unit: (value of the measure where the unit starts, value where it is at its maximum). Starts lie
+# near the 75th to 85th percentile of web photographs, so that a resting face has none.
 _RAMPS: dict[int, tuple[float, float]] = {
     1: (0.30, 0.95),
     2: (0.35, 0.95),
@@ -59,7 +59,9 @@ def pseudo_intensities(
     smile = shape("mouthSmile")
     squint = shape("eyeSquint")
     blink = shape("eyeBlink")
-    gap = distance(13, 14) / distance(33, 263)  # inner lips over the distance of the outer eye corners
+    gap = distance(13, 14) / distance(
+        33, 263
+    )  # inner lips over the distance of the outer eye corners
     closed = np.clip(1 - gap / 0.05, 0, 1)
     measures = {
         1: shape("browInnerUp"),

@@ -54,9 +54,7 @@ def figures(engine: LocalEngine, faces: Faces, data: Path, rival: Path | None) -
     rows = faces.where("validation")
     truth = faces.names[rows].tolist()
     whole = Analyzer(engine, make_finder("whole"), batch_size=64)
-    pictures = [
-        Picture(str(i), np.repeat(faces.images[i][..., None], 3, -1), None) for i in rows
-    ]
+    pictures = [Picture(str(i), np.repeat(faces.images[i][..., None], 3, -1), None) for i in rows]
     looked = [row for item in whole.stream_pictures(pictures, numbers=True) for row in item.rows]
     result["fer2013_validation"] = expression_scores(truth, looked)
     if rival is not None:
@@ -71,9 +69,7 @@ def figures(engine: LocalEngine, faces: Faces, data: Path, rival: Path | None) -
     result["lfw"] = lfw_scores(engine, data / "lfw_expressions.parquet")
     chosen = np.random.default_rng(0).permutation(len(pictures))[:TEXTS]
     texts = [
-        row
-        for item in whole.stream_pictures([pictures[i] for i in chosen])
-        for row in item.rows
+        row for item in whole.stream_pictures([pictures[i] for i in chosen]) for row in item.rows
     ]
     result["text"] = text_scores(texts)
     return result
@@ -145,7 +141,11 @@ def lfw_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
         scores.pop("confusion")
         common = [n for n in CLASSES if labels.count(n) >= 100]
         recalls = [scores["per_class"][n]["recall"] for n in common]
-        result[name] = {**scores, "no_face": missing, "uar_of_classes_with_100": float(np.mean(recalls))}
+        result[name] = {
+            **scores,
+            "no_face": missing,
+            "uar_of_classes_with_100": float(np.mean(recalls)),
+        }
     return result
 
 

@@ -1,4 +1,4 @@
-"""Stage 1: the vision encoder learns expression labels and AU pseudo-labels, before any language."""
+"""Stage 1: the vision encoder learns expressions and AU pseudo-labels, before any language."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EARLY_SHARE = 0.65
 
 
 def encoder_config() -> ResNetConfig:
-    """4.2 million parameters; the stem reduces the picture by four, so that 96 px give 24, 12, 6, 3."""
+    """4.2 million parameters; the stem reduces by four, so that 96 px give 24, 12, 6, 3."""
     return ResNetConfig(
         num_channels=3,
         embedding_size=64,
@@ -71,7 +71,10 @@ class EncoderWithHeads(nn.Module):
         known = torch.isfinite(units)
         target = torch.where(known, units, torch.zeros(()))
         unit_loss = F.binary_cross_entropy_with_logits(
-            self.units(features), target, weight=1 + (self.unit_weights - 1) * target, reduction="none"
+            self.units(features),
+            target,
+            weight=1 + (self.unit_weights - 1) * target,
+            reduction="none",
         )
         loss = loss + (unit_loss * known).sum() / known.sum().clamp(min=1)
         return {"loss": loss, "logits": logits}

@@ -28,12 +28,13 @@ TASK_SHARES: dict[Task, float] = {
     "conversation": 0.12,
 }
 INVENTED = 0.4
-"""Share of analyses whose labels are drawn instead of read: the label line stands in the prompt there,
-so the text must follow it whatever the picture, as it must when nano's own numbers are wrong."""
+"""Share of analyses whose labels are drawn instead of read: the label line stands in the prompt
+there, so the text must follow it whatever the picture, as it must when nano's own numbers are
+wrong."""
 
 
 def present_units(intensities: NDArray[np.float32]) -> dict[int, float | None] | None:
-    """The units of one face with an intensity that rounds to A or more; None where no face was found."""
+    """Units of one face whose intensity rounds to A or more; None where no face was found."""
     if not np.isfinite(intensities).all():
         return None
     levels = np.floor(intensities + 0.5)
@@ -50,9 +51,7 @@ def invented_labels(rng: random.Random) -> tuple[str, dict[int, float | None]]:
     return expression, {au: float(rng.randint(1, 5)) for au in units}
 
 
-def turns(
-    expression: str, units: Present | None, rng: random.Random
-) -> tuple[list[Turn], int]:
+def turns(expression: str, units: Present | None, rng: random.Random) -> tuple[list[Turn], int]:
     """One conversation about a face.
 
     Returns:

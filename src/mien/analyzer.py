@@ -76,8 +76,8 @@ class Analyzer:
     ) -> Iterator[Looked]:
         """Pictures in the order of the inputs, each as soon as its faces are answered.
 
-        One bad input makes a row that says so; the others go on. Memory holds the pictures of at most
-        one batch of faces.
+        One bad input makes a row that says so; the others go on. Memory holds the pictures of at
+        most one batch of faces.
         """
         items = [inputs] if isinstance(inputs, str | Path | bytes) else list(inputs)
         yield from self.stream_pictures(iter_pictures(items), numbers=numbers)
@@ -94,8 +94,7 @@ class Analyzer:
             pending.append(entry)
             if picture.image is not None:
                 queue.extend(
-                    (entry, crop_face(picture.image, face, self.engine.crop_spec))
-                    for face in faces
+                    (entry, crop_face(picture.image, face, self.engine.crop_spec)) for face in faces
                 )
             while len(queue) >= self.batch_size:
                 self._answer(queue, numbers=numbers)
@@ -104,9 +103,7 @@ class Analyzer:
             self._answer(queue, numbers=numbers)
         yield from self._finished(pending)
 
-    def _answer(
-        self, queue: deque[tuple[_Pending, NDArray[np.uint8]]], *, numbers: bool
-    ) -> None:
+    def _answer(self, queue: deque[tuple[_Pending, NDArray[np.uint8]]], *, numbers: bool) -> None:
         """Answers the next batch of faces, in order."""
         batch = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
         try:

@@ -1,4 +1,5 @@
-"""The command line: thin, so that a sub-command is one call; heavy modules load inside the commands."""
+"""The command line: thin, so that a sub-command is one call; heavy modules load inside the
+commands."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from mien import __version__
 
 app = typer.Typer(
     name="mien",
-    help="Reads facial expressions and action units, and says why. Everything runs on this machine.",
+    help="Reads facial expressions and action units, and says why. All on this machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

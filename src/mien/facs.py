@@ -1,13 +1,15 @@
 """Facial action units, expressions, and how the two are tied: the vocabulary of the whole package.
 
-Labels travel as names and action units as integers; a position in a list means something only together with
-the dataset that defines it, and those lists stand here once. This module imports nothing of mien.
+Labels travel as names and action units as integers; a position in a list means something only
+together with the dataset that defines it, and those lists stand here once. This module imports
+nothing of mien.
 
 Sources:
     FACS: Ekman, Friesen & Hager, *Facial Action Coding System*, 2002 (names, muscles).
     EMFACS: Friesen & Ekman, *EMFACS-7*, 1983 (combinations that signal an emotion).
     Matsumoto2008: Matsumoto & Ekman, *Facial expression analysis*, Scholarpedia 3(5):4237, 2008.
-    Du2014: Du, Tao & Martinez, *Compound facial expressions of emotion*, PNAS 111(15), 2014, table 1.
+    Du2014: Du, Tao & Martinez, *Compound facial expressions of emotion*, PNAS 111(15),
+        2014, table 1.
 """
 
 from __future__ import annotations
@@ -157,7 +159,7 @@ def intensity_number(letter: str) -> int:
         raise ValueError(f"intensity letter {letter!r} is not one of A, B, C, D, E") from None
 
 
-# --------------------------------------------------------------------------------------------- expressions
+# -------------------------------------------------------------------------------------- expressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ class ExpressionInfo:
     Attributes:
         name: canonical noun, for example "happiness".
         adjective: how a face showing it is described, for example "happy".
-        aliases: further nouns and adjectives with the same meaning; each is unique over all expressions.
+        aliases: further nouns and adjectives with the same meaning; each is unique over all
+            expressions.
     """
 
     name: str
@@ -270,7 +273,7 @@ LABEL_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Closed sets of expression names that a label can come from."""
 
 
-# ----------------------------------------------------------------------- which units make which expression
+# ---------------------------------------------------------------- which units make which expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,9 +332,10 @@ _AGAINST: Mapping[str, frozenset[int]] = MappingProxyType(
         "contempt": frozenset({1, 2, 5, 9, 20, 26, 27}),
     }
 )
-"""Units that speak against an expression: none of its combinations has them, and they belong to another
-emotion's core signs. Units that most speech and many expressions share (17, 18, 25, 26, 43, 45) are left
-out, unless the combinations rule them out. mien's own reading of the sources above."""
+"""Units that speak against an expression: none of its combinations has them, and they belong to
+another emotion's core signs. Units that most speech and many expressions share (17, 18, 25, 26,
+43, 45) are left out, unless the combinations rule them out. mien's own reading of the sources
+above."""
 
 
 def prototypes_of(expression: str) -> tuple[Prototype, ...]:
@@ -356,7 +360,7 @@ def matching_prototypes(units: Iterable[int]) -> tuple[Prototype, ...]:
     return tuple(sorted(found, key=lambda p: -len(p.units)))
 
 
-# ------------------------------------------------------------------------------------------------ datasets
+# ----------------------------------------------------------------------------------------- datasets
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +370,8 @@ class DatasetLabels:
     Attributes:
         expressions: the dataset's own class number to canonical name.
         action_units: coded units, in column order; empty where it codes none.
-        benchmark_units: the units that publications average over, where they differ from the coded ones.
+        benchmark_units: the units that publications average over, where they differ from the coded
+            ones.
         note: what to know before comparing numbers.
     """
 

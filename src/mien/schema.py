@@ -1,8 +1,9 @@
 """The types that everything in mien passes on: Face, ActionUnit, Expression, Analysis, Sample.
 
-All are plain frozen dataclasses, validated when made, with JSON in and out. What is not known is ``None``,
-never 0, "neutral" or "happiness". Probabilities lie in [0, 1] and intensities in [0, 5] (FACS A to E are 1 to 5);
-the two are never mixed. Boxes are (x0, y0, x1, y1) in pixels of the upright picture, times in seconds.
+All are plain frozen dataclasses, validated when made, with JSON in and out. What is not known is
+``None``, never 0, "neutral" or "happiness". Probabilities lie in [0, 1] and intensities in [0, 5]
+(FACS A to E are 1 to 5); the two are never mixed. Boxes are (x0, y0, x1, y1) in pixels of the
+upright picture, times in seconds.
 """
 
 from __future__ import annotations
@@ -79,10 +80,13 @@ class Face:
     """One face that a finder found in a picture.
 
     Attributes:
-        box: hull of the landmarks where there are any (brow-top to chin), else the detector's box, in pixels.
+        box: hull of the landmarks where there are any (brow-top to chin), else the detector's box,
+            in pixels.
         detection: score of the detector in [0, 1]; None where the finder gives none.
-        landmarks: (478, 3) float32, x and y in pixels, z in pixels towards the camera negative; or None.
-        blendshapes: name to score in [0, 1], in the subject's left and right; empty where not computed.
+        landmarks: (478, 3) float32, x and y in pixels, z in pixels towards the camera negative; or
+            None.
+        blendshapes: name to score in [0, 1], in the subject's left and right; empty where not
+            computed.
         pose: head pose, or None.
     """
 
@@ -156,7 +160,8 @@ class Expression:
     Attributes:
         label: canonical name; None where unknown.
         label_set: key of `facs.LABEL_SETS`.
-        scores: name to probability over the whole set (sums to 1), or None where the source gives none.
+        scores: name to probability over the whole set (sums to 1), or None where the source gives
+            none.
     """
 
     label: str | None

@@ -141,9 +141,7 @@ class _Outputs:
             picture = draw_overlay(looked.image, looked.rows, landmarks)
             save_overlay(self.overlay / self._name(looked.source), picture)
         if self.report is not None:
-            self.report.add(
-                ReportItem(looked.source, looked.image, tuple(looked.rows), landmarks)
-            )
+            self.report.add(ReportItem(looked.source, looked.image, tuple(looked.rows), landmarks))
 
     def _name(self, source: str) -> str:
         """File name of an overlay; inputs of the same name in different folders are numbered."""

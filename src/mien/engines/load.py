@@ -32,7 +32,9 @@ def resolve_device(device: str = "auto") -> torch.device:
     try:
         found = torch.device(device)
     except RuntimeError:
-        raise EngineError(f"unknown device {device!r}; use auto, cpu, cuda, cuda:1 or mps") from None
+        raise EngineError(
+            f"unknown device {device!r}; use auto, cpu, cuda, cuda:1 or mps"
+        ) from None
     missing = (found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count()) or (
         found.type == "mps" and not torch.backends.mps.is_available()
     )

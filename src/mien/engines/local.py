@@ -25,9 +25,10 @@ MAX_NEW_TOKENS = 80
 class LocalEngine:
     """Answers with a model loaded by the Auto classes.
 
-    Numbers are read from the likelihoods of short candidate answers in one forward pass. The text is
-    then written behind the label line that the numbers make, so that words and numbers agree; what the
-    model writes is parsed back, and where it names a unit that the numbers call absent, a warning says so.
+    Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
+    is then written behind the label line that the numbers make, so that words and numbers agree;
+    what the model writes is parsed back, and where it names a unit that the numbers call absent, a
+    warning says so.
     """
 
     def __init__(self, model: Any, processor: Any, *, name: str, device: torch.device):
@@ -177,6 +178,4 @@ def _checked(expression: Expression, units: tuple[ActionUnit, ...], text: str) -
         warnings.append(f"the text names {named}, which the numbers call absent")
     if parsed.expression != expression.label:
         warnings.append(f"the text says {parsed.expression}, the numbers {expression.label}")
-    return Answer(
-        expression=expression, action_units=units, text=text, warnings=tuple(warnings)
-    )
+    return Answer(expression=expression, action_units=units, text=text, warnings=tuple(warnings))

@@ -62,13 +62,12 @@ def read_expression(
     )
 
 
-def read_unit(
-    scores: NDArray[np.floating], au: int, calibration: Mapping[str, Any]
-) -> ActionUnit:
+def read_unit(scores: NDArray[np.floating], au: int, calibration: Mapping[str, Any]) -> ActionUnit:
     """Log-likelihoods of one unit's group to its probability and intensity.
 
-    Probability is 1 - p(absent); intensity is the expectation over absent = 0 and A to E = 1 to 5, so
-    that a unit called present (probability of a half or more) never has an intensity that rounds to 0.
+    Probability is 1 - p(absent); intensity is the expectation over absent = 0 and A to E = 1 to 5,
+    so that a unit called present (probability of a half or more) never has an intensity that
+    rounds to 0.
 
     Args:
         scores: (6,) log-likelihoods of absent, A, B, C, D, E.

@@ -17,7 +17,8 @@ def expected_calibration_error(
         bins: equally wide bins of confidence.
 
     Returns:
-        Mean gap between confidence and accuracy, weighted by bin size, in [0, 1]; NaN without samples.
+        Mean gap between confidence and accuracy, weighted by bin size, in [0, 1]; NaN without
+        samples.
 
     Raises:
         ValueError: if the shapes do not fit.
@@ -53,7 +54,7 @@ def fit_temperature(
     low: float = 0.05,
     high: float = 20.0,
 ) -> float:
-    """The temperature with the least negative log-likelihood, by golden-section search over its log.
+    """The temperature with the least negative log-likelihood, by golden-section search.
 
     The likelihood has one minimum along the temperature, so the search cannot be trapped.
 

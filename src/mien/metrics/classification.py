@@ -1,8 +1,8 @@
 """Scores of single-label classification, over the fixed classes of the dataset.
 
-An answer that could not be parsed is wrong, is counted, and is never left out: dropping it would raise
-every score. A class that never occurs in the truth has no recall: it is NaN, stays out of the mean and is
-listed in `Confusion.absent`.
+An answer that could not be parsed is wrong, is counted, and is never left out: dropping it would
+raise every score. A class that never occurs in the truth has no recall: it is NaN, stays out of
+the mean and is listed in `Confusion.absent`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,6 @@ class Confusion:
     def parsed_only(self) -> Confusion:
         """The same counts without the unparsed answers, to be shown beside the strict ones."""
         return Confusion(self.labels, self.matrix)
-
 
 
 def confusion(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def fit(
     args: TrainingArguments,
     train_dataset: Any,
     eval_dataset: Any,
-    collator: Callable[[Sequence[Any]], Mapping[str, Any]],
+    collator: Callable[[list[Any]], dict[str, Any]],
     compute_metrics: Callable[[Any], dict[str, float]] | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     callbacks: Sequence[TrainerCallback] = (),
@@ -82,7 +82,7 @@ def fit(
     Returns:
         The Trainer, with the trained model.
     """
-    out = Path(args.output_dir)
+    out = Path(str(args.output_dir))
     out.mkdir(parents=True, exist_ok=True)
     args.label_names = list(label_names)
     trainer = Trainer(

@@ -1,0 +1,93 @@
+"""The README tells the truth: its commands and its Python run, its links lead somewhere."""
+
+from __future__ import annotations
+
+import glob
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mien.weights import WeightsError, verify
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECONDS = 300
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[list[str]]:
+    """Command lines of one program in the bash blocks, as words."""
+    text = "\n".join(blocks("bash")).replace("\\\n", " ")
+    lines = (shlex.split(line, comments=True) for line in text.splitlines())
+    return [words for words in lines if words and words[0] == program]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of its own with the examples; fails where the embedded model is not there."""
+    try:
+        verify("nano")
+    except WeightsError as error:
+        pytest.fail(f"the README's commands need the embedded model: {error}")
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "examples", place / "examples")
+    yield place
+
+
+def run(words: list[str], folder: Path) -> str:
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def expanded(words: list[str], folder: Path) -> list[str]:
+    """What a shell makes of the words: globs become file names."""
+    found = [sorted(glob.glob(word, root_dir=folder)) or [word] for word in words]
+    return [name for names in found for name in names]
+
+
+def test_there_is_something_to_run() -> None:
+    assert commands("mien")
+    assert commands("make") == [["make", "demo"], ["make", "test"]]
+    assert blocks("python")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", commands("mien"), ids=shlex.join)
+def test_command_runs(words: list[str], folder: Path) -> None:
+    run([sys.executable, "-m", "mien", *expanded(words[1:], folder)], folder)
+    for option in ("--out", "--overlay", "--report"):
+        if option in words:
+            assert (folder / words[words.index(option) + 1]).exists()
+
+
+@pytest.mark.slow
+def test_python_runs(folder: Path) -> None:
+    run([sys.executable, "-c", "\n".join(blocks("python"))], folder)
+
+
+@pytest.mark.parametrize("words", commands("make"), ids=shlex.join)
+def test_make_target_exists(words: list[str]) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    run(["make", "--dry-run", *words[1:]], ROOT)
+
+
+def test_links_lead_to_files() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    missing = []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                missing.append(f"{page.name}: {target}")
+    assert not missing
