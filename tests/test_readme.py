@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +31,7 @@ def commands(program: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of its own with the examples; fails where the embedded model is not there."""
     try:
         verify("nano")
@@ -41,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.fail(f"the README's commands need the embedded model: {error}")
     place = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "examples", place / "examples")
-    yield place
+    return place
 
 
 def run(words: list[str], folder: Path) -> str:
@@ -52,8 +50,11 @@ def run(words: list[str], folder: Path) -> str:
 
 def expanded(words: list[str], folder: Path) -> list[str]:
     """What a shell makes of the words: globs become file names."""
-    found = [sorted(glob.glob(word, root_dir=folder)) or [word] for word in words]
-    return [name for names in found for name in names]
+    files = []
+    for word in words:
+        found = sorted(folder.glob(word)) if "*" in word else []
+        files += [str(path.relative_to(folder)) for path in found] or [word]
+    return files
 
 
 def test_there_is_something_to_run() -> None:

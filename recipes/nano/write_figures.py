@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,9 @@ def lfw_sentence(found: dict[str, Any]) -> str:
         for name, scores in (("found by MediaPipe", lfw["mediapipe"]), ("as given", lfw["whole"]))
     ]
     before = (
-        "LFW expressions (news photos, which nano never saw). The labels are noisy, those of disgust"
-        " and neutral\nmost of all, and fear is nearly absent; a face that was not found counts as"
-        " wrong.\n\n"
+        "LFW expressions (news photos, which nano never saw). The labels are noisy, those of"
+        " disgust and\nneutral most of all, and fear is nearly absent; a face that was not found"
+        " counts as wrong.\n\n"
     )
     head = ("faces", "count", "not found", "WAR", "UAR, classes of 100 and more")
     return before + table(head, rows)
@@ -173,7 +174,8 @@ def example() -> str:
     from mien.table import render_table
 
     verify("nano")
-    rows = mien.load(device="cpu").analyze(str(EXAMPLE))
+    found = mien.load(device="cpu").analyze(EXAMPLE)
+    rows = [replace(row, source=str(EXAMPLE.relative_to(ROOT))) for row in found]
     screen = io.StringIO()
     console = Console(file=screen, width=100, color_system=None)
     console.print(render_table(rows))
