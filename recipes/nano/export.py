@@ -50,7 +50,7 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    for stage in ("vision", "multimodal"):
+    for stage in ("vision-1", "vision-2", "multimodal"):
         curves = run / stage / "curves.png"
         if curves.exists():
             shutil.copy(curves, Path(__file__).parent / f"curves-{stage}.png")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import EvalPrediction, ResNetConfig, ResNetModel, TrainerCallback
 
@@ -23,7 +23,7 @@ from .pseudo_units import UNITS
 SIZE = 96
 EARLY_SIZE = 64
 EARLY_SHARE = 0.65
-"""The first part of the run sees smaller pictures, which costs less than half as much per epoch."""
+"""The first part of a run from scratch sees smaller pictures, at less than half the cost."""
 
 
 def encoder_config() -> ResNetConfig:
@@ -96,7 +96,8 @@ class _Indices(torch.utils.data.Dataset[int]):
 class _Collator:
     """Indices to an augmented batch, with mixup of pictures and labels while training."""
 
-    def __init__(self, faces: Faces, units: NDArray[np.float32], *, seed: int):
+    def __init__(self, faces: Faces, units: NDArray[np.float32], *, seed: int, mixup: float):
+        self.mixup = mixup
         self.images = torch.from_numpy(faces.images)
         self.labels = F.one_hot(torch.from_numpy(faces.labels), len(CLASSES)).float()
         self.units = torch.from_numpy(units) / 5
@@ -110,7 +111,7 @@ class _Collator:
             return {"pixel_values": plain(images, self.size), "labels": labels, "units": units}
         x = augment(images, self.size, self.generator)
         labels = 0.9 * labels + 0.1 / len(CLASSES)
-        if torch.rand((), generator=self.generator) < 0.5:
+        if torch.rand((), generator=self.generator) < self.mixup:
             # One share per batch, near 1: a blend of two faces has few readable AUs.
             share = 1 - 0.4 * torch.rand((), generator=self.generator)
             other = torch.randperm(len(rows), generator=self.generator)
@@ -123,11 +124,11 @@ class _Collator:
 class _GrowPictures(TrainerCallback):
     """Sets the collator's picture size at the start of each epoch."""
 
-    def __init__(self, collator: _Collator):
-        self.collator = collator
+    def __init__(self, collator: _Collator, early_share: float):
+        self.collator, self.early_share = collator, early_share
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        early = (state.epoch or 0) < EARLY_SHARE * args.num_train_epochs
+        early = (state.epoch or 0) < self.early_share * args.num_train_epochs
         self.collator.size = EARLY_SIZE if early else SIZE
 
 
@@ -141,9 +142,19 @@ def _metrics(prediction: EvalPrediction) -> dict[str, float]:
 
 
 def train_vision(
-    faces: Faces, units: NDArray[np.float32], out: Path, *, epochs: int, seed: int, **overrides: Any
+    faces: Faces,
+    units: NDArray[np.float32],
+    out: Path,
+    *,
+    epochs: int,
+    seed: int,
+    start: Path | None = None,
+    **overrides: Any,
 ) -> Path:
-    """Trains stage 1 and saves the encoder.
+    """Trains stage 1, or a second cycle of it, and saves the encoder.
+
+    The second cycle starts from the first one's weights, with a third of its learning rate, at full
+    picture size and without mixup.
 
     Args:
         faces: FER2013.
@@ -151,6 +162,7 @@ def train_vision(
         out: folder of the run.
         epochs: passes over the "fit" part.
         seed: of weights, order and augmentation.
+        start: folder of the first cycle.
         **overrides: fields of `TrainingArguments`.
 
     Returns:
@@ -166,11 +178,13 @@ def train_vision(
         class_weights=torch.from_numpy(class_weights).float(),
         unit_weights=torch.from_numpy(np.clip((0.15 / present.clip(1e-3)) ** 0.5, 1, 4)).float(),
     )
+    if start is not None:
+        model.load_state_dict(load_file(start / "heads.safetensors"))
     decay = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.SGD(
         [{"params": decay, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0.0}],
-        lr=0.05,
+        lr=0.05 if start is None else 0.015,
         momentum=0.9,
         nesterov=True,
     )
@@ -187,7 +201,7 @@ def train_vision(
             **overrides,
         },
     )
-    collator = _Collator(faces, units, seed=seed)
+    collator = _Collator(faces, units, seed=seed, mixup=0.5 if start is None else 0.0)
     fit(
         model,
         args=args,
@@ -196,7 +210,7 @@ def train_vision(
         collator=collator,
         compute_metrics=_metrics,
         optimizer=optimizer,
-        callbacks=[_GrowPictures(collator)],
+        callbacks=[_GrowPictures(collator, EARLY_SHARE if start is None else 0.0)],
         label_names=("labels", "units"),
     )
     model.encoder.save_pretrained(out / "encoder")

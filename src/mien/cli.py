@@ -1,5 +1,4 @@
-"""The command line: thin, so that a sub-command is one call; heavy modules load inside the
-commands."""
+"""The command line: a sub-command is one call, and heavy modules load inside it."""
 
 from __future__ import annotations
 
