@@ -48,8 +48,8 @@ class FeallmConfig(PreTrainedConfig):
         action_units: AUs that this checkpoint knows, as FACS numbers.
         expressions: expressions that this checkpoint knows, by name.
         calibration: temperature per kind of answer, from the selection split.
-        face_scale: side of the face crop over the side of the face box.
-        face_shift: shift (x, y) of the crop's centre, in sides of the face box.
+        face_scale: side of the face crop over the longer side of the face box.
+        face_shift: shift (x, y) of the crop's centre from the box's, in sides of the crop.
         face_align: turn the face upright before cropping.
         native_size: side to which pictures are brought down first, so that sources of every
             sharpness look alike; ``None`` leaves them.
