@@ -1,8 +1,10 @@
-"""Scores: arrays in, numbers out, NumPy alone.
+"""Metrics: arrays in, numbers out, NumPy alone. One place for training, recipes and benchmarks."""
 
-What a score cannot know is NaN, never 0, and is listed; it does not silently leave a mean.
-"""
-
+from mien.metrics.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    negative_log_likelihood,
+)
 from mien.metrics.classification import (
     ClassScores,
     Confusion,
@@ -13,13 +15,19 @@ from mien.metrics.classification import (
     uar,
     war,
 )
+from mien.metrics.intervals import Interval, bootstrap
 
 __all__ = [
     "ClassScores",
     "Confusion",
+    "Interval",
+    "bootstrap",
     "confusion",
+    "expected_calibration_error",
+    "fit_temperature",
     "macro_f1",
     "majority_baseline",
+    "negative_log_likelihood",
     "per_class",
     "uar",
     "war",
