@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from mien import facs
+from mien.datasets import DATASETS
 
 # Written out again on purpose: a changed order in facs.py must be noticed here.
 CLASS_ORDER = {
@@ -95,23 +96,23 @@ def test_canonical_expression_refuses(word: str) -> None:
 def test_class_order(dataset: str, written: str) -> None:
     parts = written.split()
     expected = {int(n): name for n, name in zip(parts[::2], parts[1::2], strict=True)}
-    assert dict(facs.DATASETS[dataset].expressions) == expected
+    assert dict(DATASETS[dataset].expressions) == expected
 
 
 @pytest.mark.parametrize(("dataset", "units"), UNIT_ORDER.items())
 def test_unit_order(dataset: str, units: tuple[int, ...]) -> None:
-    assert facs.DATASETS[dataset].action_units == units
+    assert DATASETS[dataset].action_units == units
 
 
 def test_disfa_averages_over_eight_units() -> None:
-    assert facs.DATASETS["disfa"].benchmark_units == (1, 2, 4, 6, 9, 12, 25, 26)
+    assert DATASETS["disfa"].benchmark_units == (1, 2, 4, 6, 9, 12, 25, 26)
 
 
 def test_every_list_uses_known_names() -> None:
     for labels in facs.LABEL_SETS.values():
         assert not _repeated(list(labels))
         assert set(labels) <= set(facs.EXPRESSIONS)
-    for dataset in facs.DATASETS.values():
+    for dataset in DATASETS.values():
         assert set(dataset.expressions.values()) <= set(facs.EXPRESSIONS)
         assert set(dataset.action_units) <= set(facs.ACTION_UNITS)
         assert set(dataset.benchmark_units) <= set(dataset.action_units)
@@ -119,7 +120,7 @@ def test_every_list_uses_known_names() -> None:
 
 def test_label_sets_match_their_datasets() -> None:
     for name, dataset in (("affwild2", "affwild2"), ("mafw11", "mafw")):
-        assert facs.LABEL_SETS[name] == tuple(facs.DATASETS[dataset].expressions.values())
+        assert facs.LABEL_SETS[name] == tuple(DATASETS[dataset].expressions.values())
     assert facs.LABEL_SETS["basic8"][:7] == facs.LABEL_SETS["basic7"]
 
 

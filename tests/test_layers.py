@@ -17,9 +17,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import the parts of lower lines, and itself.
 ORDER = (
-    ("facs", "partfile", "weights"),
+    ("facs", "datasets", "partfile", "weights"),
     ("schema",),
-    ("media", "language", "metrics", "notation"),
+    ("sample", "media", "language", "metrics", "notation"),
     ("faces", "synth", "columns", "draw", "table"),
     ("models", "sinks", "report"),
     ("engines",),

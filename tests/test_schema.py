@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien import facs
+from mien.sample import Sample
 from mien.schema import (
     KINDS,
     SIDES,
@@ -20,7 +21,6 @@ from mien.schema import (
     Expression,
     Face,
     Pose,
-    Sample,
     SchemaError,
 )
 

@@ -1,4 +1,4 @@
-"""The types that everything in mien passes on: Face, ActionUnit, Expression, Analysis, Sample.
+"""The types that everything in mien passes on: Face, ActionUnit, Expression, Analysis.
 
 All are plain frozen dataclasses, validated when made, with JSON in and out. What is not known is
 ``None``, never 0, "neutral" or "happiness". Probabilities lie in [0, 1] and intensities in [0, 5]
@@ -35,25 +35,25 @@ class SchemaError(ValueError):
     """A value does not fit mien's schema; the message names the field and the value."""
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
     if not condition:
         raise SchemaError(message)
 
 
-def _in_range(name: str, value: float | None, low: float, high: float) -> None:
+def in_range(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None:
-        _require(
+        require(
             isinstance(value, int | float) and math.isfinite(value) and low <= value <= high,
             f"{name} is {value!r}, outside [{low:g}, {high:g}]",
         )
 
 
-def _check_box(box: Sequence[float] | None) -> None:
+def check_box(box: Sequence[float] | None) -> None:
     if box is None:
         return
-    _require(len(box) == 4, f"box has {len(box)} numbers, not 4 (x0, y0, x1, y1)")
-    _require(all(math.isfinite(v) for v in box), f"box {tuple(box)} is not finite")
-    _require(box[0] < box[2] and box[1] < box[3], f"box {tuple(box)} is empty or turned around")
+    require(len(box) == 4, f"box has {len(box)} numbers, not 4 (x0, y0, x1, y1)")
+    require(all(math.isfinite(v) for v in box), f"box {tuple(box)} is not finite")
+    require(box[0] < box[2] and box[1] < box[3], f"box {tuple(box)} is empty or turned around")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Pose:
 
     def __post_init__(self) -> None:
         for name in ("yaw", "pitch", "roll"):
-            _in_range(name, getattr(self, name), -180, 180)
+            in_range(name, getattr(self, name), -180, 180)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +97,11 @@ class Face:
     pose: Pose | None = None
 
     def __post_init__(self) -> None:
-        _check_box(self.box)
-        _in_range("detection", self.detection, 0, 1)
+        check_box(self.box)
+        in_range("detection", self.detection, 0, 1)
         if self.landmarks is not None:
             shape = np.shape(self.landmarks)
-            _require(len(shape) == 2 and shape[1] == 3, f"landmarks have shape {shape}, not (N, 3)")
+            require(len(shape) == 2 and shape[1] == 3, f"landmarks have shape {shape}, not (N, 3)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +123,14 @@ class ActionUnit:
     side: Side = "both"
 
     def __post_init__(self) -> None:
-        _require(self.au in facs.ACTION_UNITS, f"au is {self.au!r}, which facs.py does not define")
-        _require(self.side in SIDES, f"side is {self.side!r}, not one of {', '.join(SIDES)}")
-        _require(
+        require(self.au in facs.ACTION_UNITS, f"au is {self.au!r}, which facs.py does not define")
+        require(self.side in SIDES, f"side is {self.side!r}, not one of {', '.join(SIDES)}")
+        require(
             self.present is None or isinstance(self.present, bool),
             f"present is {self.present!r}, not true, false or null",
         )
-        _in_range(f"AU{self.au} probability", self.probability, 0, 1)
-        _in_range(f"AU{self.au} intensity", self.intensity, 0, 5)
+        in_range(f"AU{self.au} probability", self.probability, 0, 1)
+        in_range(f"AU{self.au} intensity", self.intensity, 0, 5)
 
     @property
     def name(self) -> str:
@@ -149,7 +149,7 @@ class ActionUnit:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ActionUnit:
-        values = _known(cls, data, ignore=("name",))
+        values = known_fields(cls, data, ignore=("name",))
         return cls(**values)
 
 
@@ -169,24 +169,24 @@ class Expression:
     scores: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.label_set in facs.LABEL_SETS,
             f"label_set is {self.label_set!r}, not one of {', '.join(facs.LABEL_SETS)}",
         )
         names = facs.LABEL_SETS[self.label_set]
-        _require(
+        require(
             self.label is None or self.label in names,
             f"expression {self.label!r} is not in {self.label_set}: {', '.join(names)}",
         )
         if self.scores is not None:
-            _require(
+            require(
                 set(self.scores) == set(names),
                 f"scores name {sorted(self.scores)}, not the classes of {self.label_set}",
             )
             for name, value in self.scores.items():
-                _in_range(f"score of {name}", value, 0, 1)
+                in_range(f"score of {name}", value, 0, 1)
             total = sum(self.scores.values())
-            _require(abs(total - 1) < 1e-3, f"expression scores sum to {total:.4f}, not 1")
+            require(abs(total - 1) < 1e-3, f"expression scores sum to {total:.4f}, not 1")
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -197,14 +197,14 @@ class Expression:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Expression:
-        return cls(**_known(cls, data))
+        return cls(**known_fields(cls, data))
 
 
-def _check_units(units: Sequence[ActionUnit] | None) -> None:
+def check_units(units: Sequence[ActionUnit] | None) -> None:
     seen: set[tuple[int, str]] = set()
     for unit in units or ():
         key = (unit.au, unit.side)
-        _require(key not in seen, f"AU{unit.au} ({unit.side}) is given twice")
+        require(key not in seen, f"AU{unit.au} ({unit.side}) is given twice")
         seen.add(key)
 
 
@@ -250,23 +250,23 @@ class Analysis:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.source), "source is empty")
-        _require(self.kind in KINDS, f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
-        _require(
+        require(bool(self.source), "source is empty")
+        require(self.kind in KINDS, f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        require(
             self.status in STATUSES, f"status is {self.status!r}, not one of {', '.join(STATUSES)}"
         )
-        _check_box(self.box)
-        _check_units(self.action_units)
-        _in_range("detection", self.detection, 0, 1)
-        _in_range("valence", self.valence, -1, 1)
-        _in_range("arousal", self.arousal, -1, 1)
+        check_box(self.box)
+        check_units(self.action_units)
+        in_range("detection", self.detection, 0, 1)
+        in_range("valence", self.valence, -1, 1)
+        in_range("arousal", self.arousal, -1, 1)
         if self.kind != "face":
-            _require(
+            require(
                 self.start is not None and self.end is not None,
                 f"a row of kind {self.kind!r} needs start and end",
             )
         if self.status in ("no_face", "unreadable"):
-            _require(
+            require(
                 self.expression is None and not self.action_units,
                 f"a row of status {self.status!r} carries an expression or action units",
             )
@@ -304,124 +304,46 @@ class Analysis:
             SchemaError: on another schema version, an unknown field or a value out of range.
         """
         version = data.get("schema_version")
-        _require(
+        require(
             version == SCHEMA_VERSION,
             f"schema_version is {version!r}; this mien reads {SCHEMA_VERSION}",
         )
-        values = _known(cls, data, ignore=("schema_version",))
-        _nested(values)
+        values = known_fields(cls, data, ignore=("schema_version",))
+        nested_types(values)
         values["warnings"] = tuple(values.get("warnings") or ())
         return cls(**values)
 
     @classmethod
     def from_json(cls, line: str) -> Analysis:
         """Reads one line of JSON."""
-        return cls.from_dict(_load_json(line))
+        return cls.from_dict(load_json(line))
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One labelled face or clip of a dataset.
-
-    Attributes:
-        id: unique within the dataset.
-        dataset: key of `facs.DATASETS`, or the user's own name.
-        image: path of the picture, relative to the dataset's root; None for a clip.
-        frames: paths of the frames of a clip, in order; empty for a picture.
-        subject: who is shown, where the dataset says it; splits never share a subject.
-        split: the dataset's own split.
-        expression: None where unlabelled.
-        action_units: None where unlabelled; units with `present` None are coded as unknown.
-        valence, arousal: in [-1, 1].
-        attributes: labelled attributes such as age, for reporting by group.
-        box: where the face is, if the dataset says it.
-        licence: terms of the source in a word, for example "research only".
-        pseudo: True where another model made the labels.
-    """
-
-    id: str
-    dataset: str
-    image: str | None = None
-    frames: tuple[str, ...] = ()
-    subject: str | None = None
-    split: str | None = None
-    expression: Expression | None = None
-    action_units: tuple[ActionUnit, ...] | None = None
-    valence: float | None = None
-    arousal: float | None = None
-    attributes: Mapping[str, str | float] = field(default_factory=dict)
-    box: Box | None = None
-    licence: str | None = None
-    pseudo: bool = False
-
-    def __post_init__(self) -> None:
-        _require(bool(self.id), "id is empty")
-        _require(bool(self.dataset), f"sample {self.id!r} names no dataset")
-        _require(
-            (self.image is None) == bool(self.frames),
-            f"sample {self.id!r} needs either an image or frames",
-        )
-        _check_box(self.box)
-        _check_units(self.action_units)
-        _in_range("valence", self.valence, -1, 1)
-        _in_range("arousal", self.arousal, -1, 1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        row = {f.name: getattr(self, f.name) for f in fields(self)}
-        row["frames"] = list(self.frames)
-        row["attributes"] = dict(self.attributes)
-        row["box"] = list(self.box) if self.box is not None else None
-        row["expression"] = self.expression.to_dict() if self.expression is not None else None
-        if self.action_units is not None:
-            row["action_units"] = [u.to_dict() for u in self.action_units]
-        return {"schema_version": SCHEMA_VERSION, **row}
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Sample:
-        """Reads what `to_dict` wrote.
-
-        Raises:
-            SchemaError: on an unknown field or a value out of range.
-        """
-        values = _known(cls, data, ignore=("schema_version",))
-        _nested(values)
-        values["frames"] = tuple(values.get("frames") or ())
-        return cls(**values)
-
-    @classmethod
-    def from_json(cls, line: str) -> Sample:
-        """Reads one line of JSON."""
-        return cls.from_dict(_load_json(line))
-
-
-def _known(cls: type, data: Mapping[str, Any], *, ignore: Sequence[str] = ()) -> dict[str, Any]:
+def known_fields(
+    cls: type, data: Mapping[str, Any], *, ignore: Sequence[str] = ()
+) -> dict[str, Any]:
     names = {f.name for f in fields(cls)}
     unknown = sorted(set(data) - names - set(ignore))
-    _require(not unknown, f"{cls.__name__} has no field {', '.join(map(repr, unknown))}")
+    require(not unknown, f"{cls.__name__} has no field {', '.join(map(repr, unknown))}")
     return {k: v for k, v in data.items() if k in names}
 
 
-def _nested(values: dict[str, Any]) -> None:
+def nested_types(values: dict[str, Any]) -> None:
     """Turns the JSON of box, pose, expression and action_units into their types, in place."""
     if values.get("box") is not None:
         values["box"] = tuple(float(v) for v in values["box"])
     if values.get("pose") is not None:
-        values["pose"] = Pose(**_known(Pose, values["pose"]))
+        values["pose"] = Pose(**known_fields(Pose, values["pose"]))
     if values.get("expression") is not None:
         values["expression"] = Expression.from_dict(values["expression"])
     if values.get("action_units") is not None:
         values["action_units"] = tuple(ActionUnit.from_dict(u) for u in values["action_units"])
 
 
-def _load_json(line: str) -> dict[str, Any]:
+def load_json(line: str) -> dict[str, Any]:
     try:
         data = json.loads(line)
     except json.JSONDecodeError as error:
         raise SchemaError(f"not a line of JSON: {error}") from None
-    _require(isinstance(data, dict), f"a row is a JSON object, not {type(data).__name__}")
+    require(isinstance(data, dict), f"a row is a JSON object, not {type(data).__name__}")
     return data

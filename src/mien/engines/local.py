@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers.utils import logging as hf_logging
 
 import mien.models  # registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
@@ -58,7 +60,8 @@ class LocalEngine:
         # Weights are stored in half precision; older CPUs are many times slower in it.
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         try:
-            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+            with _no_progress_bar():
+                model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
             processor = AutoProcessor.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise EngineError(f"model {name!r} could not be loaded: {error}") from error
@@ -154,6 +157,18 @@ class LocalEngine:
             out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
         )
         return [line + text.strip() for line, text in zip(lines, written, strict=True)]
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keeps Transformers' bar for loading weights off the screen."""
+    shown = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            hf_logging.enable_progress_bar()
 
 
 def _present(units: Sequence[ActionUnit]) -> dict[int, float | None]:

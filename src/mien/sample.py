@@ -1,0 +1,107 @@
+"""`Sample`: one labelled face or clip of a dataset, of which data, training and suites are made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mien.schema import (
+    SCHEMA_VERSION,
+    ActionUnit,
+    Box,
+    Expression,
+    check_box,
+    check_units,
+    in_range,
+    known_fields,
+    load_json,
+    nested_types,
+    require,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled face or clip of a dataset.
+
+    Attributes:
+        id: unique within the dataset.
+        dataset: key of `datasets.DATASETS`, or the user's own name.
+        image: path of the picture, relative to the dataset's root; None for a clip.
+        frames: paths of the frames of a clip, in order; empty for a picture.
+        subject: who is shown, where the dataset says it; splits never share a subject.
+        split: the dataset's own split.
+        expression: None where unlabelled.
+        action_units: None where unlabelled; units with `present` None are coded as unknown.
+        valence, arousal: in [-1, 1].
+        attributes: labelled attributes such as age, for reporting by group.
+        box: where the face is, if the dataset says it.
+        licence: terms of the source in a word, for example "research only".
+        pseudo: True where another model made the labels.
+    """
+
+    id: str
+    dataset: str
+    image: str | None = None
+    frames: tuple[str, ...] = ()
+    subject: str | None = None
+    split: str | None = None
+    expression: Expression | None = None
+    action_units: tuple[ActionUnit, ...] | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+    box: Box | None = None
+    licence: str | None = None
+    pseudo: bool = False
+
+    def __post_init__(self) -> None:
+        require(bool(self.id), "id is empty")
+        require(bool(self.dataset), f"sample {self.id!r} names no dataset")
+        require(
+            (self.image is None) == bool(self.frames),
+            f"sample {self.id!r} needs either an image or frames",
+        )
+        check_box(self.box)
+        check_units(self.action_units)
+        in_range("valence", self.valence, -1, 1)
+        in_range("arousal", self.arousal, -1, 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        row = {f.name: getattr(self, f.name) for f in fields(self)}
+        row["frames"] = list(self.frames)
+        row["attributes"] = dict(self.attributes)
+        row["box"] = list(self.box) if self.box is not None else None
+        row["expression"] = self.expression.to_dict() if self.expression is not None else None
+        if self.action_units is not None:
+            row["action_units"] = [u.to_dict() for u in self.action_units]
+        return {"schema_version": SCHEMA_VERSION, **row}
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Sample:
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            SchemaError: on another schema version, an unknown field or a value out of range.
+        """
+        version = data.get("schema_version")
+        require(
+            version == SCHEMA_VERSION,
+            f"schema_version is {version!r}; this mien reads {SCHEMA_VERSION}",
+        )
+        values = known_fields(cls, data, ignore=("schema_version",))
+        nested_types(values)
+        values["frames"] = tuple(values.get("frames") or ())
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, line: str) -> Sample:
+        """Reads one line of JSON."""
+        return cls.from_dict(load_json(line))
