@@ -28,12 +28,42 @@ def expected_calibration_error(
         raise ValueError(f"probabilities {p.shape} and truth {truth.shape} are not (N, K) and (N,)")
     if not len(p):
         return float("nan")
-    confidence, right = p.max(1), p.argmax(1) == truth
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    return _gap(p.max(1), p.argmax(1) == truth, bins)
+
+
+def binary_calibration_error(
+    probabilities: NDArray[np.floating], truth: NDArray[np.floating], *, bins: int = 15
+) -> float:
+    """Calibration error of the probability that something is present, such as an action unit.
+
+    Unlike `expected_calibration_error` it bins that probability itself over [0, 1], not the
+    confidence in the likelier answer, so that errors below one half are seen too.
+
+    Args:
+        probabilities: (N,) in [0, 1]; NaN, where there is no answer, is left out.
+        truth: (N,) 1 present, 0 absent; NaN, where unknown, is left out.
+        bins: equally wide bins.
+
+    Returns:
+        Mean gap between probability and frequency, weighted by bin size; NaN without samples.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
+    p, t = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64)
+    if p.ndim != 1 or p.shape != t.shape:
+        raise ValueError(f"probabilities {p.shape} and truth {t.shape} are not (N,) and (N,)")
+    known = ~np.isnan(p) & ~np.isnan(t)
+    return _gap(p[known], t[known], bins) if known.any() else float("nan")
+
+
+def _gap(stated: NDArray, happened: NDArray, bins: int) -> float:
+    """Mean over samples of |mean stated - mean happened| in the sample's bin."""
+    index = np.minimum((stated * bins).astype(int), bins - 1)
     error = 0.0
     for k in np.unique(index):
         inside = index == k
-        error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+        error += inside.mean() * abs(stated[inside].mean() - happened[inside].mean())
     return float(error)
 
 
