@@ -67,6 +67,7 @@ def figures(engine: LocalEngine, faces: Faces, data: Path, rival: Path | None) -
             "paired_war_difference": paired(truth, [_label(r) for r in looked], labels),
         }
     result["lfw"] = lfw_scores(engine, data / "lfw_expressions.parquet")
+    # Faces of 500 answers are drawn once, so that the text's figures can be compared between runs.
     chosen = np.random.default_rng(0).permutation(len(pictures))[:TEXTS]
     texts = [
         row for item in whole.stream_pictures([pictures[i] for i in chosen]) for row in item.rows

@@ -48,6 +48,20 @@ def test_text_begins_with_the_label_line_of_the_numbers(engine, crops):
             assert (f"AU{unit.au} (" in line) == unit.present
 
 
+def test_mirror_average_is_the_same_for_a_face_and_its_mirror_image(engine, crops):
+    mirrored = [np.ascontiguousarray(crop[:, ::-1]) for crop in crops]
+    plain = engine.scores(crops)[0]
+    assert not np.allclose(plain, engine.scores(mirrored)[0], atol=1e-4)
+    engine.model.config.mirror_average = True
+    try:
+        one, other = engine.scores(crops), engine.scores(mirrored)
+    finally:
+        engine.model.config.mirror_average = False
+    for a, b in zip(one, other, strict=True):
+        assert a.shape[0] == len(crops)
+        np.testing.assert_allclose(a, b, atol=1e-3)
+
+
 def test_no_crops_no_answers(engine):
     assert engine.answer([]) == []
 

@@ -96,9 +96,14 @@ class LocalEngine:
     ) -> tuple[torch.Tensor, list[NDArray[np.float32]]]:
         """Image features (B, N + 1, D), and the log-likelihoods of all candidates behind them."""
         inputs = self._inputs(crops, "")
-        features = self.model.encode_images(inputs.pop("pixel_values"))
+        pixel_values, count = inputs.pop("pixel_values"), len(crops)
+        if self.model.config.mirror_average:
+            pixel_values = torch.cat((pixel_values, pixel_values.flip(-1)))
+            inputs = {name: tensor.repeat(2, 1) for name, tensor in inputs.items()}
+        features = self.model.encode_images(pixel_values)  # (B or 2B, N + 1, D)
         scores = score_branches(self.model, self.tree, image_features=features, **inputs)
-        return features, [group.float().cpu().numpy() for group in scores]
+        views = (group.float().unflatten(0, (-1, count)).mean(0) for group in scores)
+        return features[:count], [group.cpu().numpy() for group in views]
 
     def _inputs(
         self, crops: Sequence[NDArray[np.uint8]], answer_start: str | Sequence[str]

@@ -51,6 +51,7 @@ class FeallmConfig(PreTrainedConfig):
         face_scale: side of the face crop over the longer side of the face box.
         face_shift: shift (x, y) of the crop's centre from the box's, in sides of the crop.
         face_align: turn the face upright before cropping.
+        mirror_average: numbers are the mean over a face and its mirror image, at twice the cost.
         native_size: side to which pictures are brought down first, so that sources of every
             sharpness look alike; ``None`` leaves them.
         initializer_range: standard deviation of embeddings and of a fresh ``lm_head``.
@@ -92,6 +93,7 @@ class FeallmConfig(PreTrainedConfig):
     face_scale: float = 1.0
     face_shift: list[float] = field(default_factory=lambda: [0.0, 0.0])
     face_align: bool = False
+    mirror_average: bool = False
     native_size: int | None = None
     initializer_range: float = 0.02
     tie_word_embeddings: bool = False
