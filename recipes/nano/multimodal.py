@@ -74,6 +74,7 @@ def build_model(
         face_scale=1.07,
         face_shift=[0.0, -0.055],
         face_align=True,
+        mirror_average=True,
         native_size=NATIVE,
     )
     model = FeallmForConditionalGeneration(config)
