@@ -1,0 +1,96 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from recipes.nano.augment import augment, plain
+from recipes.nano.multimodal import level_targets
+from recipes.nano.pseudo_units import UNITS, pseudo_intensities
+from recipes.nano.words import invented_labels, make_tokenizer, present_units, turns
+
+from mien.language import describe, label_line, parse
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return make_tokenizer(0)
+
+
+def test_level_targets_share_between_neighbours():
+    targets = level_targets(torch.tensor([[0.0, 2.25, 5.0, float("nan")]]))[0]
+    assert targets[0].tolist() == [1, 0, 0, 0, 0, 0]
+    assert targets[1].tolist() == [0, 0, 0.75, 0.25, 0, 0]
+    assert targets[2].tolist() == [0, 0, 0, 0, 0, 1]
+    assert torch.isnan(targets[3]).all()
+
+
+def shapes(**scores):
+    names = [
+        *("browInnerUp", "browOuterUpLeft", "browDownLeft", "eyeWideLeft", "eyeSquintLeft"),
+        *("eyeBlinkLeft", "mouthSmileLeft", "mouthUpperUpLeft", "mouthFrownLeft", "jawOpen"),
+        *("mouthLowerDownLeft", "mouthPucker", "mouthStretchLeft", "mouthPressLeft"),
+    ]
+    return np.array([[scores.get(name, 0.0) for name in names]], np.float32), names
+
+
+def face(gap):
+    """Landmarks with the eyes one unit apart and the inner lips `gap` apart."""
+    points = np.zeros((1, 478, 3), np.float32)
+    points[0, 263, 0] = 1
+    points[0, 14, 1] = gap
+    return points
+
+
+def test_pseudo_units_of_a_smile_and_of_an_open_jaw():
+    values, names = shapes(mouthSmileLeft=0.95, eyeSquintLeft=0.6, mouthUpperUpLeft=0.4)
+    smile = dict(zip(UNITS, pseudo_intensities(face(0.0), values, names)[0], strict=True))
+    assert smile[12] == pytest.approx(5)
+    assert smile[6] > 2.5
+    assert smile[10] == smile[25] == smile[4] == 0  # a smile lifts the upper lip by itself
+    values, names = shapes(jawOpen=0.65)
+    jaw = dict(zip(UNITS, pseudo_intensities(face(0.32), values, names)[0], strict=True))
+    assert jaw[26] == pytest.approx(5)
+    assert jaw[25] == pytest.approx(5)
+    assert jaw[12] == 0
+
+
+def test_no_face_is_unknown_not_absent():
+    values, names = shapes()
+    nothing = pseudo_intensities(face(0) * np.nan, values * np.nan, names)
+    assert np.isnan(nothing).all()
+    assert present_units(nothing[0]) is None
+
+
+def test_augmentation_is_a_function_of_its_generator():
+    images = torch.randint(0, 255, (4, 48, 48), dtype=torch.uint8)
+    first = augment(images, 64, torch.Generator().manual_seed(1))
+    again = augment(images, 64, torch.Generator().manual_seed(1))
+    other = augment(images, 64, torch.Generator().manual_seed(2))
+    assert first.shape == (4, 3, 64, 64)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(plain(images, 64), plain(images, 64))
+
+
+def test_a_unit_is_one_token_and_text_survives_the_tokenizer(tokenizer):
+    for au in UNITS:
+        assert len(tokenizer(f"AU{au}")["input_ids"]) == 1
+    rng = random.Random(0)
+    for _ in range(50):
+        expression, units = invented_labels(rng)
+        text = describe("analysis", expression=expression, units=units, rng=rng)
+        assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+def test_instruction_answers_parse_and_the_given_part_is_the_label_line():
+    rng = random.Random(0)
+    for _ in range(300):
+        units = {12: 3.0, 25: 1.0}
+        talk, skip = turns("happiness", units, rng)
+        question, answer = talk[0]
+        assert question
+        parsed = parse(answer)
+        if skip:
+            assert answer[:skip] == label_line(parsed.expression, parsed.units) + "\n"
+        elif parsed.expression is not None:
+            assert parsed.expression == "happiness"
