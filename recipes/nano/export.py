@@ -30,6 +30,8 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     folder = weights_dir("nano")
     folder.mkdir(exist_ok=True)
     parameters = sum(p.numel() for p in engine.model.parameters())
+    for part in (engine.model.config, *_nested_configs(engine.model.config)):
+        part._name_or_path = ""  # the folder of this machine says nothing to others
     engine.model.to(torch.float16).save_pretrained(folder)
     engine.model.to(torch.float32)
     engine.processor.save_pretrained(folder)
@@ -54,5 +56,11 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
         curves = run / stage / "curves.png"
         if curves.exists():
             shutil.copy(curves, Path(__file__).parent / f"curves-{stage}.png")
+    for file in folder.iterdir():
+        file.chmod(0o644)
     write_manifest("nano")
     return folder
+
+
+def _nested_configs(config: Any) -> list[Any]:
+    return [config.vision_config, config.text_config]
