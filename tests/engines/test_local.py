@@ -73,6 +73,11 @@ def test_text_that_contradicts_the_numbers_is_warned_about():
     assert good.warnings == ()
     bad = _checked(happy, units, "Happiness. AU12 (C).\nThe lowered brows (AU4) say so.")
     assert "AU4" in bad.warnings[0]
+    assert bad.text == "Happiness. AU12 (C)."
+    mixed = _checked(
+        happy, units, "Happiness. AU12 (C).\nThe lowered brows (AU4) say so. It looks glad (AU12)."
+    )
+    assert mixed.text == "Happiness. AU12 (C).\nIt looks glad (AU12)."
     assert _checked(happy, units, "").status == "unparsed"
 
 

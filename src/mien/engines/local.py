@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,8 @@ class LocalEngine:
 
     Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
     is then written behind the label line that the numbers make, so that words and numbers agree;
-    what the model writes is parsed back, and where it names a unit that the numbers call absent, a
-    warning says so.
+    what the model writes is parsed back, and a sentence that names a unit which the numbers call
+    absent is left out, with a warning.
     """
 
     def __init__(self, model: Any, processor: Any, *, name: str, device: torch.device):
@@ -164,6 +165,14 @@ class LocalEngine:
         return [line + text.strip() for line, text in zip(lines, written, strict=True)]
 
 
+def _without(text: str, units: Sequence[int]) -> str:
+    """The text without the sentences that name these units; the label line stays."""
+    line, _, prose = text.partition("\n")
+    named = re.compile("|".join(rf"\bAU{au}\b" for au in units))
+    kept = [s for s in re.split(r"(?<=\.)\s+", prose) if not named.search(s)]
+    return f"{line}\n{' '.join(kept)}".rstrip()
+
+
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
     """Keeps Transformers' bar for loading weights off the screen."""
@@ -194,8 +203,11 @@ def _checked(expression: Expression, units: tuple[ActionUnit, ...], text: str) -
     warnings = []
     extra = sorted(set(parsed.units) - set(_present(units)))
     if extra:
+        text = _without(text, extra)
         named = ", ".join(f"AU{au}" for au in extra)
-        warnings.append(f"the text names {named}, which the numbers call absent")
+        warnings.append(
+            f"sentences on {named} were left out of the text: the numbers call it absent"
+        )
     if parsed.expression != expression.label:
         warnings.append(f"the text says {parsed.expression}, the numbers {expression.label}")
     return Answer(expression=expression, action_units=units, text=text, warnings=tuple(warnings))
