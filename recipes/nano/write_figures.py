@@ -160,7 +160,8 @@ def speed_table(speed: dict[str, Any]) -> str:
         elif isinstance(value, str):
             words.append(f"{name.replace('_', ' ')}: {value}")
 
-    walk("", speed)
+    walk("", {key: value for key, value in speed.items() if key != "figures"})
+    walk("", speed["figures"])
     return f"Speed ({'; '.join(words)}):\n\n" + table(("measure", "median"), numbers)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ import mien.models  # registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
 from mien.engines.numbers import Candidates, read_expression, read_unit
 from mien.faces import CropSpec
-from mien.language import label_line, parse, prompt_for
+from mien.language import describe, label_line, parse, prompt_for
 from mien.models.branches import PrefixTree, score_branches
 from mien.schema import ActionUnit, Expression
 
@@ -30,8 +30,8 @@ class LocalEngine:
 
     Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
     is then written behind the label line that the numbers make, so that words and numbers agree;
-    what the model writes is parsed back, and a sentence that names a unit which the numbers call
-    absent is left out, with a warning.
+    what the model writes is parsed back, and where it names a unit that the numbers call absent, the
+    text is made from the numbers by `mien.language.describe` instead, with a warning.
     """
 
     def __init__(self, model: Any, processor: Any, *, name: str, device: torch.device):
@@ -165,14 +165,6 @@ class LocalEngine:
         return [line + text.strip() for line, text in zip(lines, written, strict=True)]
 
 
-def _without(text: str, units: Sequence[int]) -> str:
-    """The text without the sentences that name these units; the label line stays."""
-    line, _, prose = text.partition("\n")
-    named = re.compile("|".join(rf"\bAU{au}\b" for au in units))
-    kept = [s for s in re.split(r"(?<=\.)\s+", prose) if not named.search(s)]
-    return f"{line}\n{' '.join(kept)}".rstrip()
-
-
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
     """Keeps Transformers' bar for loading weights off the screen."""
@@ -203,10 +195,13 @@ def _checked(expression: Expression, units: tuple[ActionUnit, ...], text: str) -
     warnings = []
     extra = sorted(set(parsed.units) - set(_present(units)))
     if extra:
-        text = _without(text, extra)
         named = ", ".join(f"AU{au}" for au in extra)
+        text = describe(
+            "analysis", expression=expression.label, units=_present(units), rng=random.Random(0)
+        )
         warnings.append(
-            f"sentences on {named} were left out of the text: the numbers call it absent"
+            f"the model's words named {named}, which its numbers call absent;"
+            " the text was written from the numbers instead"
         )
     if parsed.expression != expression.label:
         warnings.append(f"the text says {parsed.expression}, the numbers {expression.label}")
