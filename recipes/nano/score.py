@@ -161,6 +161,9 @@ def text_scores(rows: Sequence[Analysis]) -> dict[str, Any]:
         "parse_rate": float(np.mean([p.status == "ok" for p in parsed])),
         "units_agree": float(np.mean(same)),
         "expression_agrees": float(np.mean(label)),
+        "written_from_numbers": float(
+            np.mean([any("from the numbers" in w for w in row.warnings) for row in rows])
+        ),
         "words_median": float(np.median([len((row.text or "").split()) for row in rows])),
     }
 

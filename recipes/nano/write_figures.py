@@ -113,7 +113,9 @@ def text_sentence(found: dict[str, Any]) -> str:
     return (
         f"Of {text['answers']} full answers {100 * text['parse_rate']:.1f} % parse;"
         f" {100 * text['expression_agrees']:.1f} % name the expression\nand"
-        f" {100 * text['units_agree']:.1f} % exactly the action units of the numbers."
+        f" {100 * text['units_agree']:.1f} % exactly the action units of the numbers,"
+        f"\n{100 * text['written_from_numbers']:.1f} % of them because contradicting words were"
+        " replaced."
     )
 
 

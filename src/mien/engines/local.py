@@ -30,8 +30,8 @@ class LocalEngine:
 
     Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
     is then written behind the label line that the numbers make, so that words and numbers agree;
-    what the model writes is parsed back, and where it names a unit that the numbers call absent, the
-    text is made from the numbers by `mien.language.describe` instead, with a warning.
+    what the model writes is parsed back, and where it names a unit that they call absent, the text
+    is made from the numbers by `mien.language.describe` instead, with a warning.
     """
 
     def __init__(self, model: Any, processor: Any, *, name: str, device: torch.device):
