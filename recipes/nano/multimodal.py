@@ -34,6 +34,7 @@ from mien.train import fit, training_arguments
 from .augment import MEAN, STD, augment, plain
 from .faces import CLASSES, Faces
 from .pseudo_units import UNITS
+from .rows import Rows
 from .vision import SIZE
 from .words import present_units, turns
 
@@ -203,17 +204,6 @@ class Learner(nn.Module):
         return {"loss": loss, "logits": (expression, scores)}
 
 
-class _Rows(torch.utils.data.Dataset[tuple[int, bool]]):
-    def __init__(self, indices: NDArray[np.int64], *, train: bool):
-        self.indices, self.train = indices, train
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, i: int) -> tuple[int, bool]:
-        return int(self.indices[i]), self.train
-
-
 class Collator:
     """Rows to augmented pictures, targets and conversations about the first half of them."""
 
@@ -370,8 +360,8 @@ def train_multimodal(
     fit(
         learner,
         args=args,
-        train_dataset=_Rows(faces.where("fit"), train=True),
-        eval_dataset=_Rows(faces.where("select"), train=False),
+        train_dataset=Rows(faces.where("fit"), train=True),
+        eval_dataset=Rows(faces.where("select"), train=False),
         collator=Collator(faces, units, processor, seed=seed),
         compute_metrics=_metrics,
         label_names=("labels", "units"),

@@ -19,6 +19,7 @@ from mien.train import fit, training_arguments
 from .augment import augment, plain
 from .faces import CLASSES, Faces
 from .pseudo_units import UNITS
+from .rows import Rows
 
 SIZE = 96
 EARLY_SIZE = 64
@@ -78,19 +79,6 @@ class EncoderWithHeads(nn.Module):
         )
         loss = loss + (unit_loss * known).sum() / known.sum().clamp(min=1)
         return {"loss": loss, "logits": logits}
-
-
-class _Indices(torch.utils.data.Dataset[int]):
-    """Rows by index; augmentation is done on whole batches in the collator."""
-
-    def __init__(self, indices: NDArray[np.int64], *, train: bool):
-        self.indices, self.train = indices, train
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, i: int) -> tuple[int, bool]:
-        return int(self.indices[i]), self.train
 
 
 class _Collator:
@@ -205,8 +193,8 @@ def train_vision(
     fit(
         model,
         args=args,
-        train_dataset=_Indices(fit_rows, train=True),
-        eval_dataset=_Indices(faces.where("select"), train=False),
+        train_dataset=Rows(fit_rows, train=True),
+        eval_dataset=Rows(faces.where("select"), train=False),
         collator=collator,
         compute_metrics=_metrics,
         optimizer=optimizer,

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from mien.schema import (
     SCHEMA_VERSION,
     ActionUnit,
     Box,
     Expression,
+    JsonRow,
     check_box,
     check_units,
     in_range,
-    known_fields,
-    load_json,
-    nested_types,
     require,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(JsonRow):
     """One labelled face or clip of a dataset.
 
     Attributes:
@@ -41,6 +38,8 @@ class Sample:
         licence: terms of the source in a word, for example "research only".
         pseudo: True where another model made the labels.
     """
+
+    tuple_fields: ClassVar[tuple[str, ...]] = ("frames",)
 
     id: str
     dataset: str
@@ -79,29 +78,3 @@ class Sample:
         if self.action_units is not None:
             row["action_units"] = [u.to_dict() for u in self.action_units]
         return {"schema_version": SCHEMA_VERSION, **row}
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Sample:
-        """Reads what `to_dict` wrote.
-
-        Raises:
-            SchemaError: on another schema version, an unknown field or a value out of range.
-        """
-        version = data.get("schema_version")
-        require(
-            version == SCHEMA_VERSION,
-            f"schema_version is {version!r}; this mien reads {SCHEMA_VERSION}",
-        )
-        values = known_fields(cls, data, ignore=("schema_version",))
-        nested_types(values)
-        values["frames"] = tuple(values.get("frames") or ())
-        return cls(**values)
-
-    @classmethod
-    def from_json(cls, line: str) -> Sample:
-        """Reads one line of JSON."""
-        return cls.from_dict(load_json(line))

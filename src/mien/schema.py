@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,8 +209,47 @@ def check_units(units: Sequence[ActionUnit] | None) -> None:
         seen.add(key)
 
 
+class JsonRow(ABC):
+    """A type with one line of JSON in and out."""
+
+    __slots__ = ()
+    tuple_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that JSON has as lists."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            SchemaError: on another schema version, an unknown field or a value out of range.
+        """
+        version = data.get("schema_version")
+        require(
+            version == SCHEMA_VERSION,
+            f"schema_version is {version!r}; this mien reads {SCHEMA_VERSION}",
+        )
+        values = known_fields(cls, data, ignore=("schema_version",))
+        nested_types(values)
+        for name in cls.tuple_fields:
+            values[name] = tuple(values.get(name) or ())
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, line: str) -> Self:
+        """Reads one line of JSON."""
+        return cls.from_dict(load_json(line))
+
+
 @dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(JsonRow):
     """One face (or track, or clip) looked at by one model: a row of mien's output.
 
     Attributes:
@@ -228,6 +268,8 @@ class Analysis:
         model: name of the model that answered.
         warnings: what a user should know about this row.
     """
+
+    tuple_fields: ClassVar[tuple[str, ...]] = ("warnings",)
 
     source: str
     kind: Kind = "face"
@@ -291,32 +333,6 @@ class Analysis:
         if self.kind != "face":
             row["start"], row["end"] = self.start, self.end
         return row
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Analysis:
-        """Reads what `to_dict` wrote.
-
-        Raises:
-            SchemaError: on another schema version, an unknown field or a value out of range.
-        """
-        version = data.get("schema_version")
-        require(
-            version == SCHEMA_VERSION,
-            f"schema_version is {version!r}; this mien reads {SCHEMA_VERSION}",
-        )
-        values = known_fields(cls, data, ignore=("schema_version",))
-        nested_types(values)
-        values["warnings"] = tuple(values.get("warnings") or ())
-        return cls(**values)
-
-    @classmethod
-    def from_json(cls, line: str) -> Analysis:
-        """Reads one line of JSON."""
-        return cls.from_dict(load_json(line))
 
 
 def known_fields(
