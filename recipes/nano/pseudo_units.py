@@ -42,8 +42,8 @@ def pseudo_intensities(
 
     Args:
         landmarks: (N, 478, 3) in units of the picture, NaN where no face was found.
-        blendshapes: (N, 52) in [0, 1], NaN likewise.
-        names: the 52 blendshape names.
+        blendshapes: (N, K) in [0, 1], NaN likewise.
+        names: the K blendshape names.
 
     Returns:
         (N, 16) in [0, 5], NaN where no face was found.
