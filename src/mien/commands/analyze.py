@@ -68,7 +68,9 @@ def run_analyze(
                 for row in looked.rows:
                     if row.status != "ok":
                         for warning in row.warnings:
-                            progress.console.print(f"{row.source}: {warning}", markup=False)
+                            named = warning.startswith(row.source)
+                            line = warning if named else f"{row.source}: {warning}"
+                            progress.console.print(line, markup=False, soft_wrap=True)
                 progress.advance(task)
     except SinkError as error:
         errors.print(f"error: {error}", markup=False)
