@@ -182,7 +182,7 @@ def train_vision(
             "num_train_epochs": epochs,
             "per_device_train_batch_size": 128,
             "per_device_eval_batch_size": 256,
-            "warmup_steps": 200,
+            "warmup_steps": 200 if start is None else 50,
             "max_grad_norm": 5.0,
             "seed": seed,
             "data_seed": seed,
