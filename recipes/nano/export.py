@@ -30,7 +30,8 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     folder = weights_dir("nano")
     folder.mkdir(exist_ok=True)
     parameters = sum(p.numel() for p in engine.model.parameters())
-    for part in (engine.model.config, *_nested_configs(engine.model.config)):
+    config = engine.model.config
+    for part in (config, config.vision_config, config.text_config):
         part._name_or_path = ""  # the folder of this machine says nothing to others
     engine.model.to(torch.float16).save_pretrained(folder)
     engine.model.to(torch.float32)
@@ -60,7 +61,3 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
         file.chmod(0o644)
     write_manifest("nano")
     return folder
-
-
-def _nested_configs(config: Any) -> list[Any]:
-    return [config.vision_config, config.text_config]

@@ -19,8 +19,8 @@ from transformers import (
     ResNetModel,
 )
 
+from mien.engines.local import question
 from mien.engines.numbers import LEVELS, Candidates
-from mien.language import prompt_for
 from mien.metrics import confusion, uar, war
 from mien.models import (
     FeallmConfig,
@@ -267,11 +267,9 @@ class Collator:
 
         ids, labels = [], []
         picture = "<image>" * self.processor.num_image_tokens
-        for number, (question, answer) in enumerate(talk):
+        for number, (asked, answer) in enumerate(talk):
             start = tokenizer.bos_token + "<user>" + picture if number == 0 else "<user>"
-            given = encode(
-                start + question + "<assistant>" + (answer[:skip] if number == 0 else "")
-            )
+            given = encode(start + asked + "<assistant>" + (answer[:skip] if number == 0 else ""))
             learned = encode(answer[skip:] if number == 0 else answer)
             learned.append(tokenizer.eos_token_id)
             ids += given + learned
@@ -281,12 +279,7 @@ class Collator:
 
 def question_prefix(processor: FeallmProcessor) -> Tensor:
     """(1, L) token ids of picture and question, as the engine asks."""
-    content = [{"type": "image"}, {"type": "text", "text": prompt_for("analysis")}]
-    text = processor.apply_chat_template(
-        [{"role": "user", "content": content}], add_generation_prompt=True
-    )
-    text = text.replace("<image>", "<image>" * processor.num_image_tokens)
-    ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = processor.tokenizer(question(processor), add_special_tokens=False)["input_ids"]
     return torch.tensor([ids])
 
 

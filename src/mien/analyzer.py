@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.engines import Answer, Engine, EngineError, load_engine
 from mien.faces import Finder, crop_face, make_finder
-from mien.media import Picture, iter_pictures
+from mien.media import Input, Picture, iter_pictures
 from mien.schema import Analysis, Face
 
 if TYPE_CHECKING:
@@ -72,7 +72,10 @@ class Analyzer:
         return [row for looked in self.stream(inputs, numbers=numbers) for row in looked.rows]
 
     def stream(
-        self, inputs: str | Path | bytes | Sequence[str | Path | bytes], *, numbers: bool = False
+        self,
+        inputs: str | Path | bytes | Sequence[str | Path | bytes | Input],
+        *,
+        numbers: bool = False,
     ) -> Iterator[Looked]:
         """Pictures in the order of the inputs, each as soon as its faces are answered.
 

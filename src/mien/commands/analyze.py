@@ -60,7 +60,7 @@ def run_analyze(
             progress = stack.enter_context(_progress(errors))
             items = list(expand_inputs(inputs))
             task = progress.add_task("faces", total=len(items))
-            for looked in analyzer.stream(inputs, numbers=numbers):
+            for looked in analyzer.stream(items, numbers=numbers):
                 outputs.write(looked)
                 rows.extend(looked.rows if format == "table" else ())
                 counts["inputs"] += 1

@@ -37,6 +37,7 @@ class LocalEngine:
     def __init__(self, model: Any, processor: Any, *, name: str, device: torch.device):
         self.model, self.processor = model.eval().to(device), processor
         self.name, self.device = name, device
+        self.question = question(processor)
         config = model.config
         self.crop_spec = CropSpec(
             size=config.native_size or config.image_size,
@@ -96,8 +97,9 @@ class LocalEngine:
         self, crops: Sequence[NDArray[np.uint8]]
     ) -> tuple[torch.Tensor, list[NDArray[np.float32]]]:
         """Image features (B, N + 1, D), and the log-likelihoods of all candidates behind them."""
-        inputs = self._inputs(crops, "")
-        pixel_values, count = inputs.pop("pixel_values"), len(crops)
+        inputs, count = self._prompts([""] * len(crops)), len(crops)
+        pixels = self.processor.image_processor(list(crops), return_tensors="pt")["pixel_values"]
+        pixel_values = pixels.to(self.device, self.model.dtype)  # (B, 3, S, S)
         if self.model.config.mirror_average:
             pixel_values = torch.cat((pixel_values, pixel_values.flip(-1)))
             inputs = {name: tensor.repeat(2, 1) for name, tensor in inputs.items()}
@@ -106,26 +108,17 @@ class LocalEngine:
         views = (group.float().unflatten(0, (-1, count)).mean(0) for group in scores)
         return features[:count], [group.cpu().numpy() for group in views]
 
-    def _inputs(
-        self, crops: Sequence[NDArray[np.uint8]], answer_start: str | Sequence[str]
-    ) -> dict[str, Any]:
-        """Prompt, picture and the start of the answer, padded on the left."""
-        question = [
-            {
-                "role": "user",
-                "content": [{"type": "image"}, {"type": "text", "text": prompt_for("analysis")}],
-            }
-        ]
-        prompt = self.processor.apply_chat_template(question, add_generation_prompt=True)
-        starts = [answer_start] * len(crops) if isinstance(answer_start, str) else answer_start
-        inputs = self.processor(
-            images=list(crops),
-            text=[prompt + start for start in starts],
+    def _prompts(self, answer_starts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Token ids and mask (B, L) of the question and the start of its answer, left-padded."""
+        inputs = self.processor.tokenizer(
+            [self.question + start for start in answer_starts],
+            add_special_tokens=False,  # the chat template has them
+            return_token_type_ids=False,
             return_tensors="pt",
             padding=True,
             padding_side="left",
         )
-        return dict(inputs.to(self.device, dtype=self.model.dtype))
+        return dict(inputs.to(self.device))
 
     def _read(
         self, scores: list[NDArray[np.float32]]
@@ -148,10 +141,7 @@ class LocalEngine:
     ) -> list[str]:
         """The label line of each face and what the model writes behind it."""
         lines = [label_line(e.label, _present(units)) + "\n" for e, units in numbers]
-        # A blank picture only carries the placeholders; its features are given.
-        blank = [np.zeros((self.crop_spec.size, self.crop_spec.size, 3), np.uint8)] * len(lines)
-        inputs = self._inputs(blank, lines)
-        inputs.pop("pixel_values")
+        inputs = self._prompts(lines)
         out = self.model.generate(
             **inputs,
             image_features=features,
@@ -163,6 +153,15 @@ class LocalEngine:
             out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
         )
         return [line + text.strip() for line, text in zip(lines, written, strict=True)]
+
+
+def question(processor: Any) -> str:
+    """Picture and question up to the answer, the picture as its placeholders."""
+    content = [{"type": "image"}, {"type": "text", "text": prompt_for("analysis")}]
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
+    return text.replace(processor.image_token, processor.image_token * processor.num_image_tokens)
 
 
 @contextmanager
