@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import the parts of lower lines, and itself.
 ORDER = (
-    ("facs", "datasets", "partfile", "weights"),
+    ("facs", "arkit", "datasets", "partfile", "weights"),
     ("schema",),
     ("sample", "media", "language", "metrics", "notation"),
     ("faces", "synth", "columns", "draw", "table"),
