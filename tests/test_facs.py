@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mien import facs
 from mien.datasets import DATASETS
@@ -136,7 +138,8 @@ def test_prototypes_use_known_units_and_name_their_source() -> None:
 
 @pytest.mark.parametrize("expression", facs.EXPRESSIONS)
 def test_no_unit_speaks_for_and_against(expression: str) -> None:
-    assert not facs.units_for(expression) & facs.units_against(expression)
+    for prototype in facs.prototypes_of(expression):
+        assert not prototype.units & facs.units_against(expression)
     assert facs.units_against(expression) <= set(facs.ACTION_UNITS)
 
 
@@ -145,6 +148,56 @@ def test_matching_prototypes_puts_the_most_specific_first() -> None:
     assert [p.expression for p in found] == ["happiness"] * 4
     assert found[0].units == {6, 12, 25}
     assert facs.matching_prototypes([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("expression", "present", "units", "complete"),
+    [
+        ("happiness", {12}, {12}, True),
+        ("happiness", {6, 12, 25, 4}, {6, 12, 25}, True),
+        ("happiness", {25}, set(), False),  # half of 12 + 25, but the half that talk shares
+        ("happiness", {6}, {6}, False),
+        ("anger", {25}, set(), False),
+        ("anger", {4}, set(), False),  # a third
+        ("anger", {4, 23}, {4, 23}, False),
+        ("anger", {4, 7, 5, 25}, {4, 5, 7}, True),  # 25 goes with 10 and 23, which are not there
+        ("fear", {25, 26}, set(), False),
+        ("fear", {5, 25}, {5}, False),
+        ("fear", {1, 4, 25}, {1, 4, 25}, False),
+        ("fear", {1, 2, 4, 20}, {1, 2, 4}, True),
+        ("disgust", {17}, set(), False),
+        ("disgust", {9, 17}, {9, 17}, True),
+        ("surprise", {1, 26}, {1, 26}, False),
+        ("neutral", {1, 2, 5}, set(), False),
+        ("other", {12}, set(), False),
+        ("anger", set(), set(), False),
+    ],
+)
+def test_supporting_units(
+    expression: str, present: set[int], units: set[int], complete: bool
+) -> None:
+    assert facs.supporting_units(expression, present) == facs.Support(frozenset(units), complete)
+
+
+@given(
+    st.sampled_from(sorted(facs.EXPRESSIONS)),
+    st.frozensets(st.sampled_from(sorted(facs.ACTION_UNITS))),
+)
+def test_support_is_present_and_one_combination_or_whole_ones(
+    expression: str, present: frozenset[int]
+) -> None:
+    support = facs.supporting_units(expression, present)
+    combinations = [p.units for p in facs.prototypes_of(expression)]
+    whole = [c for c in combinations if c <= present]
+    assert support.complete == bool(whole)
+    assert support.units <= present
+    if whole:
+        assert all(any(unit in c for c in whole) for unit in support.units)
+    elif support.units:
+        assert any(
+            support.units == c & present and 2 * len(support.units) >= len(c) for c in combinations
+        )
+        assert support.units - facs.SHARED_UNITS
 
 
 @pytest.mark.parametrize(("letter", "number"), list(zip("ABCDE", range(1, 6), strict=True)))

@@ -333,19 +333,30 @@ _AGAINST: Mapping[str, frozenset[int]] = MappingProxyType(
     }
 )
 """Units that speak against an expression: none of its combinations has them, and they belong to
-another emotion's core signs. Units that most speech and many expressions share (17, 18, 25, 26,
-43, 45) are left out, unless the combinations rule them out. mien's own reading of the sources
-above."""
+another emotion's core signs. `SHARED_UNITS` are left out, unless the combinations rule them out.
+mien's own reading of the sources above."""
+
+SHARED_UNITS: frozenset[int] = frozenset({16, 17, 18, 25, 26, 27, 43, 45})
+"""Units that most speech and many expressions share: the mouth opens, purses and moves the chin in
+talk, and everyone blinks. All others are core units. mien's own reading of the sources above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What speaks for an expression among the units of a face.
+
+    Attributes:
+        units: present units that speak for it; empty where none does.
+        complete: True where they make up at least one whole combination.
+    """
+
+    units: frozenset[int] = frozenset()
+    complete: bool = False
 
 
 def prototypes_of(expression: str) -> tuple[Prototype, ...]:
     """The combinations that signal an expression; empty where the sources give none."""
     return tuple(p for p in PROTOTYPES if p.expression == expression)
-
-
-def units_for(expression: str) -> frozenset[int]:
-    """Units that speak for an expression: all that occur in one of its combinations."""
-    return frozenset().union(*(p.units for p in prototypes_of(expression)))
 
 
 def units_against(expression: str) -> frozenset[int]:
@@ -358,3 +369,21 @@ def matching_prototypes(units: Iterable[int]) -> tuple[Prototype, ...]:
     present = frozenset(units)
     found = [p for p in PROTOTYPES if p.units <= present]
     return tuple(sorted(found, key=lambda p: -len(p.units)))
+
+
+def supporting_units(expression: str, present: Iterable[int]) -> Support:
+    """Which present units speak for an expression.
+
+    Those of all its combinations that are wholly present; if there are none, those of the one
+    combination that is nearest to whole, as long as half of it is present and one of these units
+    is not in `SHARED_UNITS`. Parted lips alone so speak for nothing. mien's own rule.
+    """
+    there = frozenset(present)
+    whole = [p.units for p in matching_prototypes(there) if p.expression == expression]
+    if whole:
+        return Support(frozenset().union(*whole), complete=True)
+    parts = [(p.units & there, len(p.units)) for p in prototypes_of(expression)]
+    parts = [(u, size) for u, size in parts if 2 * len(u) >= size and u - SHARED_UNITS]
+    # max keeps the first of equals, so the answer does not depend on the order of `present`
+    found, _ = max(parts, key=lambda p: (len(p[0]) / p[1], len(p[0])), default=(frozenset(), 0))
+    return Support(found)

@@ -75,26 +75,28 @@ class Writer:
 
     def description(self, expression: str) -> str:
         """How the expression shows: the units that speak for it, else the overall impression."""
-        shown = strongest(self.units, facs.units_for(expression))[:MAX_UNITS]
+        support = facs.supporting_units(expression, self.units)
+        shown = strongest(self.units, support.units)[:MAX_UNITS]
         if not shown:
             return self.impression(expression)
         clauses = join([self.clause(u) for u in shown])
-        return fill(pick(self.rng, patterns("description")), expression, clauses=clauses)
+        kind = "description" if support.complete else "partial_description"
+        return fill(pick(self.rng, patterns(kind)), expression, clauses=clauses)
 
     def reasons(self, expression: str) -> str:
         """Which units speak for the expression, which against it, and whether that settles it."""
-        for_it = strongest(self.units, facs.units_for(expression))[:MAX_UNITS]
-        against = strongest(self.units, facs.units_against(expression) - facs.units_for(expression))
+        support = facs.supporting_units(expression, self.units)
+        for_it = strongest(self.units, support.units)[:MAX_UNITS]
+        against = strongest(self.units, facs.units_against(expression))
         against = against[: 2 if len(for_it) < 3 else 1]
-        neither = (
-            frozenset(self.units) - facs.units_for(expression) - facs.units_against(expression)
-        )
+        neither = frozenset(self.units) - support.units - facs.units_against(expression)
         aside = strongest(self.units, neither)[:2]
         if not self.units:
             return pick(self.rng, patterns("at_rest" if expression == "neutral" else "bare"))
         if not for_it:
             return self._unsupported(expression, against, aside)
-        sentences = [self.sentence("support", for_it, expression)]
+        kind = "support" if support.complete else "partial_support"
+        sentences = [self.sentence(kind, for_it, expression)]
         if against:
             sentence = self.sentence("against", against)
             sentences.append(

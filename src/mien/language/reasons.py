@@ -1,0 +1,127 @@
+"""Whether the words about a face are true to its labels, whoever wrote them.
+
+`parse` reads which units a text names; this module reads what the text makes of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Literal
+
+from mien import facs
+from mien.language import scope
+from mien.language.mentions import UnreadableError, mark
+from mien.language.words import load
+
+Claim = Literal["support", "partial", "against"]
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_AGAINST = re.compile(r"\b(?:against|less|contradicts?)\b", re.IGNORECASE)
+_PART = re.compile(r"\b(?:part|partly|partially)\b", re.IGNORECASE)
+_FOR_IT = re.compile(
+    r"\b(?:(?:speaks?|points?) (?:for|to)|sa(?:y|ys) so|because of|typical|signs? of)\b",
+    re.IGNORECASE,
+)
+
+
+def check_reasons(text: str, expression: str | None, present: Iterable[int]) -> list[str]:
+    """What a text says about a face that its labels do not bear out.
+
+    A sentence that names units and the expression claims that they speak for it, unless it says
+    that they speak against it; whether they do is for `facs.supporting_units` and
+    `facs.units_against`. A unit is named by its number, its name or a wording of `describe`.
+
+    Args:
+        text: an answer, with or without its label line.
+        expression: any word that names the expression; None where unknown, and then only absent
+            units are faults.
+        present: the units that are present.
+
+    Returns:
+        One remark per fault, for example "AU4 is absent"; empty where all is true.
+
+    Raises:
+        ValueError: if `expression` names no expression that mien knows.
+    """
+    there = frozenset(present)
+    name = facs.canonical_expression(expression) if expression is not None else None
+    faults: dict[str, None] = {}  # in order, each once
+    for sentence in _SENTENCE.split(text):
+        try:
+            marked, units, expressions = _named(sentence)
+        except UnreadableError as error:
+            faults[str(error)] = None
+            continue
+        wrong = [f"AU{unit} is absent" for unit in sorted(units - there)]
+        if name is not None:
+            if name != "other":  # "the other eye" names no expression
+                expressions -= {"other"}
+            wrong += [f"the words say {e}, not {name}" for e in sorted(expressions - {name})]
+            claim = claim_of(marked, names_expression=bool(expressions))
+            wrong += _untrue(claim, name, units & there, there)
+        faults.update(dict.fromkeys(wrong))
+    return list(faults)
+
+
+def claim_of(sentence: str, *, names_expression: bool) -> Claim | None:
+    """What a sentence makes of the units in it; None where it only says that they show.
+
+    Args:
+        sentence: one sentence.
+        names_expression: whether it names one.
+    """
+    if _AGAINST.search(sentence):
+        return "against"
+    if names_expression or _FOR_IT.search(sentence):
+        return "partial" if _PART.search(sentence) else "support"
+    return None
+
+
+def _untrue(
+    claim: Claim | None, name: str, units: frozenset[int], there: frozenset[int]
+) -> list[str]:
+    if claim is None or not units:
+        return []
+    if claim == "against":
+        wrong = units - facs.units_against(name)
+        return [f"AU{unit} is no sign against {name}" for unit in sorted(wrong)]
+    support = facs.supporting_units(name, there)
+    if wrong := units - support.units:
+        return [f"AU{unit} does not speak for {name}" for unit in sorted(wrong)]
+    if claim == "support" and not support.complete:
+        tags = ", ".join(f"AU{unit}" for unit in sorted(units))
+        return [f"{tags} speaks for {name} only in part"]
+    return []
+
+
+def _named(sentence: str) -> tuple[str, frozenset[int], frozenset[str]]:
+    """A sentence with its names marked, and the units and expressions that it affirms."""
+    marked, mentions = mark(sentence)
+    affirmed = [mentions[index] for index, yes in scope.judge(marked) if yes]
+    units = {m.unit for m in affirmed if m.unit is not None}
+    pattern, owners = _wordings()
+    units |= {owners[(m.lastindex or 0) - 1] for m in pattern.finditer(sentence)}
+    expressions = frozenset(m.expression for m in affirmed if m.expression is not None)
+    return marked, frozenset(units), expressions
+
+
+@cache
+def _wordings() -> tuple[re.Pattern[str], tuple[int, ...]]:
+    """What `describe` calls the units, a group for each wording, and the unit of each group.
+
+    A model may put these words beside the number of another unit.
+    """
+    phrases = load("phrases.json")
+    adverbs = "|".join(a.strip() for several in phrases["adverbs"].values() for a in several)
+    wordings = [
+        (wording, int(unit))
+        for unit, entry in phrases["units"].items()
+        for wording in (*entry["plural"], *entry["singular"], *entry["clause"])
+    ]
+    # the longest first: "the stretched mouth corners" are not "the stretched mouth"
+    wordings.sort(key=lambda pair: -len(pair[0]))
+    groups = [f"({w.replace('{}', f'(?:(?:{adverbs}) )?')})" for w, _ in wordings]
+    pattern = re.compile(rf"\b(?:{'|'.join(groups)})\b", re.IGNORECASE)
+    return pattern, tuple(unit for _, unit in wordings)
