@@ -1,0 +1,1 @@
+"""Rendered faces whose action units are measured on the mesh."""
