@@ -3,7 +3,7 @@ import pytest
 
 from mien.engines import EngineError, load_engine, resolve_device
 from mien.engines.local import LocalEngine, _checked
-from mien.language import parse
+from mien.language import check_reasons, parse
 from mien.schema import ActionUnit, Expression
 
 
@@ -77,6 +77,19 @@ def test_text_that_contradicts_the_numbers_is_warned_about():
     assert bad.text.startswith("Happiness. AU12 (C).\n")
     assert set(parse(bad.text).units) == {12}
     assert _checked(happy, units, "").status == "unparsed"
+
+
+def test_text_with_reasons_that_are_none_is_written_from_the_numbers():
+    angry = Expression("anger")
+    units = (ActionUnit(25, present=True, intensity=1.0), ActionUnit(4, present=False))
+    line = "Anger. AU25 (A).\n"
+    plain = _checked(angry, units, f"{line}The parted lips (AU25) can go with many expressions.")
+    assert plain.warnings == ()
+    bad = _checked(angry, units, f"{line}The parted lips (AU25) speak for anger.")
+    assert "AU25 does not speak for anger" in bad.warnings[0]
+    assert "written from the numbers" in bad.warnings[0]
+    assert bad.text.startswith(line)
+    assert check_reasons(bad.text, "anger", {25}) == []
 
 
 def test_unknown_model_and_device_name_the_remedy(tmp_path):

@@ -17,7 +17,7 @@ import mien.models  # registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
 from mien.engines.numbers import Candidates, read_expression, read_unit
 from mien.faces import CropSpec
-from mien.language import describe, label_line, parse, prompt_for
+from mien.language import check_reasons, describe, label_line, parse, prompt_for
 from mien.models.branches import PrefixTree, score_branches
 from mien.schema import ActionUnit, Expression
 
@@ -30,8 +30,9 @@ class LocalEngine:
 
     Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
     is then written behind the label line that the numbers make, so that words and numbers agree;
-    what the model writes is parsed back, and where it names a unit that they call absent, the text
-    is made from the numbers by `mien.language.describe` instead, with a warning.
+    what the model writes is read back, and where it names a unit that they call absent, or calls
+    one a sign of the expression that is none (`mien.language.check_reasons`), the text is made from
+    the numbers by `mien.language.describe` instead, with a warning.
     """
 
     def __init__(self, model: Any, processor: Any, *, name: str, device: torch.device):
@@ -192,16 +193,15 @@ def _checked(expression: Expression, units: tuple[ActionUnit, ...], text: str) -
             warnings=(f"the text could not be parsed: {parsed.reason}",),
         )
     warnings = []
-    extra = sorted(set(parsed.units) - set(_present(units)))
-    if extra:
-        named = ", ".join(f"AU{au}" for au in extra)
+    faults = check_reasons(text, expression.label, _present(units))
+    if faults:
         text = describe(
             "analysis", expression=expression.label, units=_present(units), rng=random.Random(0)
         )
         warnings.append(
-            f"the model's words named {named}, which its numbers call absent;"
+            f"the model's words were not true to its numbers ({'; '.join(faults)});"
             " the text was written from the numbers instead"
         )
-    if parsed.expression != expression.label:
+    elif parsed.expression != expression.label:
         warnings.append(f"the text says {parsed.expression}, the numbers {expression.label}")
     return Answer(expression=expression, action_units=units, text=text, warnings=tuple(warnings))
