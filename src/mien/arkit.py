@@ -12,7 +12,9 @@ model, so its intensity is measured from the jaw of the posed mesh, not read off
 Sources:
     Apple: `ARFaceAnchor.BlendShapeLocation`, Apple Developer Documentation (what an action moves).
     FACS: Ekman, Friesen & Hager, *Facial Action Coding System*, 2002 (what a unit moves).
-    Neither names the other: which action shows which unit is mien's reading of the two.
+    Neither names the other: which action shows which unit is mien's reading of the two. Tables of
+    others differ (for `mouthPress` and `mouthShrugLower` above all), as Ozel, *ARKit to FACS Cheat
+    Sheet* (melindaozel.com), points out of such tables; no row is taken from one.
 """
 
 from __future__ import annotations
