@@ -33,7 +33,7 @@ class Conflict:
     Attributes:
         first, second: FACS numbers.
         limits: intensities; the two conflict where both units are above their limit.
-        yields_to: intensity at which the unit that gives way stays, per unit; 0 removes it.
+        yields_to: most that is left of the unit that gives way, per unit; 0 removes it.
         reason: why.
     """
 
@@ -92,7 +92,8 @@ def settle(
             may = may[:1] if rng.random() < second / (first + second) else may[1:]
         au, rest = may[0]
         if rest:
-            strength[au] = rest
+            # Not the limit itself, or such units would all look alike.
+            strength[au] = float(rng.uniform(max(rest - 1, SHOWN), rest))
         else:
             del strength[au]
 
