@@ -123,6 +123,20 @@ def test_pictures_are_small_jpegs_with_words_beside_them(tmp_path):
     assert alts == ["a.jpg: face 0 happiness 94 %"] * 2
 
 
+def test_a_small_face_is_shown_enlarged_with_its_units(tmp_path):
+    points = np.random.default_rng(0).uniform(20, 80, (478, 3)).astype(np.float32)
+    image = np.full((100, 120, 3), 90, np.uint8)
+    page = checked(report(tmp_path / "a.html", [ReportItem("a.jpg", image, (row(),), (points,))]))
+    alts = [v for k, v in page.attributes if k == "alt"]
+    assert alts == ["a.jpg: face 0 happiness 94 %", "face 0 enlarged, with AU12"]
+    large = np.full((800, 800, 3), 90, np.uint8)
+    whole = row(box=(10.0, 10.0, 700.0, 700.0))
+    still = row(action_units=())
+    for shown, one, mesh in ((large, whole, points), (image, still, points), (image, row(), None)):
+        item = ReportItem("b.jpg", shown, (one,), (mesh,))
+        assert checked(report(tmp_path / "b.html", [item])).tags.count("img") == 1
+
+
 def test_unknown_is_a_dash_and_has_no_bar():
     table = unit_table((ActionUnit(12), ActionUnit(14, None, 0.5, None, "left")))
     first = table[table.index("AU12") : table.index("AU14")]

@@ -23,8 +23,14 @@ def escape(text: object) -> str:
     return html.escape(printable(str(text)), quote=True)
 
 
-def face_card(row: Analysis, index: int) -> str:
-    """Everything that is known of one face."""
+def face_card(row: Analysis, index: int, *, picture: str = "") -> str:
+    """Everything that is known of one face.
+
+    Args:
+        row: the face.
+        index: its place among the faces of its picture.
+        picture: an element that shows the face enlarged, if there is one.
+    """
     if row.status in ("no_face", "unreadable"):
         return note(STATUS_WORDS[row.status].capitalize(), row.warnings)
     name = "Track" if row.kind == "track" else "Clip" if row.kind == "clip" else "Face"
@@ -39,6 +45,8 @@ def face_card(row: Analysis, index: int) -> str:
         parts.append(note("", row.warnings))
     if row.text:
         parts.append(f'<p class="text">{escape(row.text)}</p>')
+    if picture:
+        parts.append(f'<div class="close">{picture}</div>')
     parts.append(expression_bars(row.expression))
     parts.append(unit_table(row.action_units))
     parts.append(_facts(row))

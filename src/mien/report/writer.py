@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.draw import overlay
-from mien.notation import expression_words, face_number, moment
+from mien.draw import close_up, overlay
+from mien.notation import expression_words, face_number, moment, present_units
 from mien.partfile import PartFile
 from mien.report.cards import escape, face_card, note
 from mien.schema import Analysis, Box
@@ -26,6 +26,7 @@ from mien.schema import Analysis, Box
 _WIDTH = 900
 _TALLEST = 1400
 _MAGNIFY = 1.4  # pictures take half the page's width, so their letters must be larger
+_LARGE_FACE = 300  # in pixels of the report's picture: wide enough to be seen there
 _TOTALS = {
     "no_face": "without a face",
     "unreadable": "could not be read",
@@ -122,7 +123,9 @@ class ReportWriter:
         self._sources.add(hash(item.source))
         when = next((m for m in map(moment, item.rows) if m), "")
         heading = escape(item.source) + (f' <span class="when">{when}</span>' if when else "")
-        cards = "\n".join(face_card(row, i) for i, row in enumerate(item.rows))
+        cards = "\n".join(
+            face_card(row, i, picture=_close_up(item, i)) for i, row in enumerate(item.rows)
+        )
         figure = _figure(item)
         layout = " lone" if not figure else " many" if len(item.rows) > 1 else ""
         parts = [
@@ -161,14 +164,30 @@ def _figure(item: ReportItem) -> str:
     rows = [replace(r, box=_times(r.box, scale)) for r in item.rows]
     points = [None if p is None else np.asarray(p) * scale for p in item.landmarks]
     picture = overlay(small, rows, points, magnify=_MAGNIFY)
+    return f"<figure>{_img(picture, _alt(item))}</figure>"
+
+
+def _close_up(item: ReportItem, index: int) -> str:
+    """One face enlarged, where it is too small in the picture for its units to be seen there."""
+    row = item.rows[index]
+    if item.image is None or row.box is None or index >= len(item.landmarks):
+        return ""
+    scale = min(1.0, _WIDTH / item.image.shape[1], _TALLEST / item.image.shape[0])
+    if (row.box[2] - row.box[0]) * scale > _LARGE_FACE:
+        return ""
+    picture = close_up(item.image, row, item.landmarks[index])
+    if picture is None:
+        return ""
+    units = ", ".join(f"AU{u.au}" for u in present_units(row))
+    return _img(picture, f"face {face_number(row, index)} enlarged, with {units}")
+
+
+def _img(picture: Image.Image, alt: str) -> str:
     data = io.BytesIO()
     picture.save(data, format="JPEG", quality=85)
     code = base64.b64encode(data.getvalue()).decode()
     size = f'width="{picture.width}" height="{picture.height}"'
-    return (
-        f'<figure><img {size} alt="{escape(_alt(item))}" '
-        f'src="data:image/jpeg;base64,{code}"></figure>'
-    )
+    return f'<img {size} alt="{escape(alt)}" src="data:image/jpeg;base64,{code}">'
 
 
 def _times(box: Box | None, scale: float) -> Box | None:

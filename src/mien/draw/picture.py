@@ -1,17 +1,17 @@
-"""Overlay pictures: numbered boxes with the expression and the strongest action units."""
+"""Overlay pictures: numbered boxes with the expression and the action units."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from mien import facs
+from mien.draw.regions import MESH_POINTS, tag, tint
+from mien.draw.style import Style, colour_of, hidden
 from mien.notation import (
     STATUS_WORDS,
     expression_words,
@@ -23,55 +23,8 @@ from mien.notation import (
 from mien.partfile import PartFile, SinkError, sink_error
 from mien.schema import Analysis, Box
 
-COLOURS = {
-    "neutral": "#bdbdbd",
-    "happiness": "#e69f00",
-    "sadness": "#2f8fd0",
-    "surprise": "#f0e442",
-    "fear": "#cc79a7",
-    "disgust": "#009e73",
-    "anger": "#e8601c",
-    "contempt": "#56b4e9",
-    "anxiety": "#aa4499",
-    "helplessness": "#44aa99",
-    "disappointment": "#999933",
-    "other": "#dddddd",
-}
-"""A colour per expression, after Okabe and Ito (2008): told apart with any colour vision. The name
-of the expression always stands beside it."""
-
-UNKNOWN_COLOUR = "#e0e0e0"
-
 _MIN_SIDE = 480  # a smaller picture is enlarged to this, or its labels could not be read
 _TOP_UNITS = 5
-
-# Outlines over the 478 points of MediaPipe's face mesh.
-_OUTLINES: dict[facs.Region, tuple[tuple[int, ...], ...]] = {
-    "brows": (
-        (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 70),
-        (300, 293, 334, 296, 336, 285, 295, 282, 283, 276, 300),
-    ),
-    "eyes": (
-        (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7, 33),
-        (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249, 263),
-    ),
-    "nose": ((168, 6, 197, 195, 5, 4), (98, 97, 2, 326, 327)),
-    "cheeks": ((116, 117, 118, 101, 50, 123, 116), (345, 346, 347, 330, 280, 352, 345)),
-    "mouth": (
-        (
-            *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409),
-            *(291, 375, 321, 405, 314, 17, 84, 181, 91, 146, 61),
-        ),
-    ),
-    "jaw": ((172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397),),
-}
-_MESH_POINTS = 468
-
-
-def colour_of(row: Analysis) -> str:
-    """Hex colour of a row's expression."""
-    label = row.expression.label if row.expression is not None else None
-    return COLOURS.get(label or "", UNKNOWN_COLOUR)
 
 
 def overlay(
@@ -90,26 +43,64 @@ def overlay(
         image: (H, W, 3) RGB or (H, W) grey.
         rows: what was found in this picture; boxes in its pixels.
         landmarks: per row, (478, 3) MediaPipe points or None; regions with present units are
-            outlined.
+            tinted, the stronger the more intense, and named beside the face where there is room.
         magnify: makes letters larger, for a picture that is shown smaller than it is.
     """
     picture, scale = _canvas(image)
-    style = _Style.for_picture(
-        picture.size, [r.box for r in rows if r.box is not None], scale, magnify
-    )
+    size = picture.size
+    boxes = [_scaled(r.box, scale, size) if r.box is not None else None for r in rows]
+    styles = [Style.for_face(size, box, magnify) for box in boxes]
+    meshes = [_mesh(landmarks[i], scale) if i < len(landmarks) else None for i in range(len(rows))]
+    for row, points, style in zip(rows, meshes, styles, strict=True):
+        if points is not None:
+            tint(picture, row, points, style)
     draw = ImageDraw.Draw(picture, "RGBA")
-    boxes = [_scaled(r.box, scale, picture.size) if r.box is not None else None for r in rows]
-    for i, row in enumerate(rows):
-        points = landmarks[i] if i < len(landmarks) else None
-        if points is not None and len(points) >= _MESH_POINTS:
-            _outline_regions(draw, row, np.asarray(points)[:, :2] * scale, style)
-        box = boxes[i]
+    for row, box, style in zip(rows, boxes, styles, strict=True):
         if box is not None:
             _rectangle(draw, box, colour_of(row), style.line)
     placed: list[Box] = []
     for i, row in enumerate(rows):
         others = [b for j, b in enumerate(boxes) if b is not None and j != i]
-        placed.append(_label(draw, row, i, boxes[i], placed, others, picture.size, style))
+        placed.append(_label(draw, row, i, boxes[i], placed, others, size, styles[i]))
+    # Labels have all units, so tags take the room that is left.
+    for i, (row, points, box) in enumerate(zip(rows, meshes, boxes, strict=True)):
+        if points is not None and box is not None:
+            others = [b for j, b in enumerate(boxes) if b is not None and j != i]
+            placed += tag(draw, row, points, box, [*placed, *others], size, styles[i])
+    return picture
+
+
+def close_up(
+    image: NDArray[np.uint8], row: Analysis, landmarks: NDArray | None, *, width: int = 420
+) -> Image.Image | None:
+    """One face, cut out and enlarged, with its regions tinted and its action units named.
+
+    Args:
+        image: (H, W, 3) RGB or (H, W) grey, the whole picture.
+        row: the face; its box in pixels of the picture.
+        landmarks: (478, 3) MediaPipe points or None.
+        width: of the result; half of it is face, the rest is room for names.
+
+    Returns:
+        None where no unit is present, or it is not known where the face is.
+    """
+    if row.box is None or _mesh(landmarks, 1) is None or not present_units(row):
+        return None
+    x0, y0, x1, y1 = row.box
+    if x1 - x0 < 1 or y1 - y0 < 1:
+        return None
+    left, top = round((3 * x0 - x1) / 2), round(y0 - 0.06 * (y1 - y0))
+    cut = (left, top, left + round(2 * (x1 - x0)), top + round(1.12 * (y1 - y0)))
+    scale = width / (cut[2] - left)
+    size = (width, max(1, round((cut[3] - top) * scale)))
+    whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
+    # what lies outside the picture comes out black
+    picture = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)
+    box = ((x0 - left) * scale, (y0 - top) * scale, (x1 - left) * scale, (y1 - top) * scale)
+    points = (np.asarray(landmarks)[:, :2] - (left, top)) * scale
+    style = Style.of(round(width / 26), line=2)
+    tint(picture, row, points, style)
+    tag(ImageDraw.Draw(picture, "RGBA"), row, points, box, (), size, style)
     return picture
 
 
@@ -142,33 +133,12 @@ def save_overlay(path: Path | str, picture: Image.Image) -> None:
 # --------------------------------------------------------------------------------------- the parts
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    line: int
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-    pad: int
-    leading: int
-
-    @classmethod
-    def for_picture(
-        cls, size: tuple[int, int], boxes: Sequence[Box], scale: int, magnify: float
-    ) -> _Style:
-        long_side = max(size)
-        wide = sorted(scale * (b[2] - b[0]) for b in boxes)
-        face = wide[len(wide) // 2] if wide else long_side / 4
-        # Letters follow the faces, so that a crowd stays readable, within what the picture allows.
-        letters = round(
-            magnify * min(max(0.12 * face, long_side / 110, 12), max(long_side / 34, 14))
-        )
-        return cls(
-            line=max(2, round(long_side / 400)),
-            font=ImageFont.load_default(letters),
-            pad=max(2, letters // 4),
-            leading=round(letters * 1.25),
-        )
-
-    def width(self, text: str) -> int:
-        return int(self.font.getlength(text)) + 1
+def _mesh(landmarks: NDArray | None, scale: int) -> NDArray | None:
+    """Points (478, 2) in pixels of the canvas; None where there are none to draw from."""
+    if landmarks is None or len(landmarks) < MESH_POINTS:
+        return None
+    points = np.asarray(landmarks, dtype=float)[:, :2] * scale
+    return points if np.isfinite(points).all() else None
 
 
 def _canvas(image: NDArray[np.uint8]) -> tuple[Image.Image, int]:
@@ -199,18 +169,6 @@ def _rectangle(draw: ImageDraw.ImageDraw, box: Box, colour: str, line: int) -> N
     draw.rectangle(box, outline=colour, width=line)
 
 
-def _outline_regions(
-    draw: ImageDraw.ImageDraw, row: Analysis, points: NDArray, style: _Style
-) -> None:
-    colour = colour_of(row)
-    line = max(1, style.line // 2)
-    for region in {facs.au_info(u.au).region for u in present_units(row)}:
-        for outline in _OUTLINES[region]:
-            path = [(float(x), float(y)) for x, y in points[list(outline)]]
-            draw.line(path, fill=(0, 0, 0, 130), width=line + 2, joint="curve")
-            draw.line(path, fill=colour, width=line, joint="curve")
-
-
 def _texts(row: Analysis, index: int) -> Iterable[tuple[str, ...]]:
     """What a label may say, the fullest first."""
     number = f"#{face_number(row, index)}"
@@ -237,7 +195,7 @@ def _label(
     placed: Sequence[Box],
     others: Sequence[Box],
     size: tuple[int, int],
-    style: _Style,
+    style: Style,
 ) -> Box:
     best: tuple[float, Box, tuple[str, ...]] | None = None
     for shorter, lines in enumerate(_texts(row, index)):
@@ -247,10 +205,10 @@ def _label(
             continue
         for place in _places(box, (w, h), size, style.line):
             # Words on words cannot be read at all; a hidden face is worse than a shorter label.
-            cost = 100 * sum(_hidden(place, p) for p in placed) + 0.3 * shorter
-            cost += 6 * sum(_hidden(b, place) for b in others)
+            cost = 100 * sum(hidden(place, p) for p in placed) + 0.3 * shorter
+            cost += 6 * sum(hidden(b, place) for b in others)
             if box is not None:
-                cost += 4 * _hidden(box, place)
+                cost += 4 * hidden(box, place)
             if best is None or cost < best[0]:
                 best = (cost, place, lines)
     if best is None:  # a picture too narrow for even the number
@@ -279,16 +237,8 @@ def _places(
         yield (x, y, x + w, y + h)
 
 
-def _hidden(box: Box, by: Box) -> float:
-    """Share of a box that lies under another."""
-    w = min(box[2], by[2]) - max(box[0], by[0])
-    h = min(box[3], by[3]) - max(box[1], by[1])
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return w * h / area if w > 0 and h > 0 and area > 0 else 0.0
-
-
 def _write(
-    draw: ImageDraw.ImageDraw, place: Box, lines: Sequence[str], colour: str, style: _Style
+    draw: ImageDraw.ImageDraw, place: Box, lines: Sequence[str], colour: str, style: Style
 ) -> None:
     x0, y0, x1, y1 = place
     stripe = style.line + style.pad
