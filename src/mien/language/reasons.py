@@ -91,8 +91,7 @@ def _untrue(
     if wrong := units - support.units:
         return [f"AU{unit} does not speak for {name}" for unit in sorted(wrong)]
     if claim == "support" and not support.complete:
-        tags = ", ".join(f"AU{unit}" for unit in sorted(units))
-        return [f"{tags} speaks for {name} only in part"]
+        return [f"AU{unit} speaks for {name} only in part" for unit in sorted(units)]
     return []
 
 
