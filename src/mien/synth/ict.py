@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from mien import arkit
-
 from mien.synth.facemodel import Floats, Ints, Mesh, Part, Person, centre_between_eyes, subset
 
 PEOPLE = 1_000_000
@@ -55,28 +54,23 @@ class IctFace:
 
     name = "ict"
     licence = "MIT (ICT-FaceKit)"
+    people = PEOPLE
 
     def __init__(self, source: Path):
         neutral, triangles, actions, names, identity = _read(source)
         parts = np.full(len(neutral), 255, np.uint8)
         for first, last, part in _RANGES:
             parts[first:last] = part
-        everything = subset(
-            parts != 255,
-            triangles,
-            neutral,
-            parts,
-            np.moveaxis(actions, 1, 0),
-            np.moveaxis(identity, 1, 0),
-        )
-        triangles, (neutral, parts, actions, identity), number = everything
+        by_vertex = (np.moveaxis(actions, 1, 0), np.moveaxis(identity, 1, 0))
+        triangles, kept, number = subset(parts != 255, triangles, neutral, parts, *by_vertex)
+        rest = np.asarray(kept[0], np.float32)
         eyes: tuple[Ints, Ints] = tuple(_kept(number[a:b]) for a, b in (_LEFT_EYE, _RIGHT_EYE))  # type: ignore[assignment]
-        self._identity = np.ascontiguousarray(np.moveaxis(identity, 1, 0))  # (100, V, 3)
+        self._identity = np.ascontiguousarray(np.moveaxis(kept[3], 1, 0), np.float32)
         self.mesh = Mesh(
-            template=neutral - centre_between_eyes(neutral, eyes),
+            template=rest - centre_between_eyes(rest, eyes),
             triangles=triangles,
-            parts=parts,
-            actions=np.ascontiguousarray(np.moveaxis(actions, 1, 0), dtype=np.float32),
+            parts=np.asarray(kept[1], np.uint8),
+            actions=np.ascontiguousarray(np.moveaxis(kept[2], 1, 0), np.float32),
             action_names=tuple(arkit.canonical(name) for name in names),
             landmarks=number[list(_LANDMARKS)],
             eyeballs=eyes,

@@ -22,7 +22,7 @@ class Layout:
     """Fixed properties of the vertices.
 
     Attributes:
-        uv: (V, 2) place in the skin texture, u to the person's left and v up, in [0, 1] on the face.
+        uv: (V, 2) place in the skin texture, u to the person's left, v up, in [0, 1] on the face.
         landmarks: (68, 2) the Multi-PIE landmarks in the same places.
         scalp: (V,) how much a vertex belongs to the hairy part of the head, in [0, 1].
         left: (V,) whether it is on the person's left.

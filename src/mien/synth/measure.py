@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from mien import arkit
 from mien.schema import Side
-
 from mien.synth.combinations import strengths
 from mien.synth.facemodel import FaceModel, Floats, Mesh, Part, offsets
 from mien.synth.renderer import Rendered
@@ -173,9 +172,7 @@ def _in_sight(
     return seen
 
 
-def _shows(
-    moved: Floats, seen: NDArray[np.bool_], width: float, pixels_per_cm: float
-) -> bool:
+def _shows(moved: Floats, seen: NDArray[np.bool_], width: float, pixels_per_cm: float) -> bool:
     total = float(moved.sum())
     if total <= 0:
         return False
@@ -204,4 +201,6 @@ def _gap(mesh: Mesh, vertices: Floats, rest: Floats, width: float) -> float:
 def _lower_teeth(mesh: Mesh) -> NDArray[np.intp]:
     """The teeth that the jaw moves."""
     jaw = -mesh.actions[mesh.action_names.index("jawOpen")][:, 1]
-    return np.flatnonzero((mesh.parts == Part.TEETH) & (jaw > 0.5 * jaw[mesh.parts == Part.TEETH].max()))
+    return np.flatnonzero(
+        (mesh.parts == Part.TEETH) & (jaw > 0.5 * jaw[mesh.parts == Part.TEETH].max())
+    )

@@ -157,7 +157,14 @@ class Renderer:
         self._moving = self.context.buffer(reserve=V * 6 * 4, dynamic=True)
         content = [
             (self._moving, "3f 3f", "in_position", "in_normal"),
-            (self.context.buffer(fixed.tobytes()), "2f 1f 1f 1f", "in_uv", "in_part", "in_scalp", "in_side"),
+            (
+                self.context.buffer(fixed.tobytes()),
+                "2f 1f 1f 1f",
+                "in_uv",
+                "in_part",
+                "in_scalp",
+                "in_side",
+            ),
         ]
         is_hair = (mesh.parts[mesh.triangles] == Part.HAIR).any(1)
         order = np.concatenate([mesh.triangles[~is_hair], mesh.triangles[is_hair]])
@@ -202,7 +209,13 @@ class Renderer:
         return Rendered(_halved(pixels[::-1]), depth[::-1], clip)
 
     def _set(
-        self, clip: Floats, pose: Floats, distance: float, vertices: Floats, look: Look, light: Light
+        self,
+        clip: Floats,
+        pose: Floats,
+        distance: float,
+        vertices: Floats,
+        look: Look,
+        light: Light,
     ) -> None:
         """Hands everything but the vertices to the shaders."""
         centres = np.stack([vertices[ball].mean(0) for ball in self.mesh.eyeballs])
@@ -246,7 +259,8 @@ def _context() -> Any:
     # pictures must not depend on whether the machine has a display or a graphics card
     os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
     try:
-        return moderngl.create_context(standalone=True, backend="egl", require=330)
+        settings: dict[str, Any] = {"standalone": True, "backend": "egl", "require": 330}
+        return moderngl.create_context(**settings)
     except Exception as error:
         raise RenderError(_NO_EGL.format(error=error)) from error
 

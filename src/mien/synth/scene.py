@@ -1,4 +1,4 @@
-"""Everything that decides a rendered picture, as data: who, what the face does, and how it is seen."""
+"""Everything that decides a rendered picture, as data: who, what the face does, how it is seen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mien.schema import Pose, Side
-
 from mien.synth.combinations import Origin
 from mien.synth.facemodel import Person
 from mien.synth.renderer import Camera, Light

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from mien.facs import LABEL_SETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
-
 from mien.synth.combinations import strengths
 from mien.synth.facemodel import FaceModel, Floats, offsets
 from mien.synth.finish import background, compose, finished, occluded

@@ -8,7 +8,7 @@ alone is no proof of a unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,17 +95,17 @@ def paint_skin(
     return (image.clip(0, 1) * 255).astype(np.uint8)
 
 
-def _mask(draw: object, *, blur: float) -> NDArray[np.float32]:
+def _mask(draw: Callable[[ImageDraw.ImageDraw], None], *, blur: float) -> NDArray[np.float32]:
     canvas = Image.new("L", (SIZE, SIZE))
-    draw(ImageDraw.Draw(canvas))  # type: ignore[operator]
-    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(blur)), np.float32) / 255
+    draw(ImageDraw.Draw(canvas))
+    return np.asarray(canvas.filter(ImageFilter.GaussianBlur(blur)), np.float32) / np.float32(255)
 
 
 def _blend(
     image: NDArray[np.float32], colour: Colour | tuple[float, ...], share: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    share = share[..., None]
-    return image * (1 - share) + np.asarray(colour, np.float32) * share
+    kept = image * (1 - share[..., None])
+    return (kept + np.asarray(colour, np.float32) * share[..., None]).astype(np.float32)
 
 
 def _noise(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -135,8 +135,8 @@ def _blush(draw: ImageDraw.ImageDraw, points: Points, unit: float) -> None:
 
 
 def _beard(draw: ImageDraw.ImageDraw, points: Points, unit: float) -> None:
-    jaw = points[2:15] + [0, 0.08 * unit]
-    inner = np.array([points[54] + [0.12 * unit, 0], points[33], points[48] - [0.12 * unit, 0]])
+    jaw = points[2:15] + np.array([0, 0.08 * unit])
+    inner = np.array([points[54] + (0.12 * unit, 0), points[33], points[48] - (0.12 * unit, 0)])
     draw.polygon(_flat(np.concatenate([jaw, inner])), fill=255)
     draw.polygon(_flat(np.concatenate([points[48:55], points[[35, 33, 31]]])), fill=230)
 
@@ -146,9 +146,7 @@ def _lids(draw: ImageDraw.ImageDraw, points: Points, unit: float) -> None:
         draw.polygon(_flat(np.concatenate([eye, eye[::-1] - [0, 0.08 * unit]])), fill=255)
 
 
-def _brow_shapes(
-    draw: ImageDraw.ImageDraw, points: Points, unit: float, paint: Paint
-) -> None:
+def _brow_shapes(draw: ImageDraw.ImageDraw, points: Points, unit: float, paint: Paint) -> None:
     """The area of each brow, tapering outwards."""
     for brow in (points[17:22][::-1], points[22:27]):
         half = np.linspace(1.0, 0.35, len(brow)) * paint.brow_width * unit * 0.055
@@ -222,7 +220,11 @@ def _folds(
             eye, side, 0.8 * strength(6, 7),
         )  # fmt: skip
         away = (mouth - nose) / unit * [side, 1]
-        fold = [(0.03, -0.04), (0.1 + 0.3 * away[0], 0.35 * away[1]), (away[0] + 0.1, away[1] + 0.02)]
+        fold = [
+            (0.03, -0.04),
+            (0.1 + 0.3 * away[0], 0.35 * away[1]),
+            (away[0] + 0.1, away[1] + 0.02),
+        ]
         line(fold, nose, side, 0.9 * strength(9, 10, 12))
         line([(0.05, -0.05), (0.075, 0.0), (0.05, 0.06)], mouth, side, strength(14))
         line([(0.02, 0.02), (0.05, 0.1), (0.05, 0.18)], mouth, side, 0.8 * strength(15))
