@@ -12,7 +12,7 @@ AU26 the drop of the lower jaw, both against the same person at rest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ MEASURED_UNITS: tuple[int, ...] = (
 SHARE = 0.3
 LEAST = 0.012
 LEAST_PIXELS = 0.4
+TRACE = 0.5
+"""Intensity below which a unit is absent."""
 PRESENT = 1.5
 """Intensity (B) from which a visible unit is called present."""
 
@@ -53,6 +55,8 @@ class Measured:
         left, right: intensity of each side.
         visible: whether the picture shows it; True for a unit of intensity 0 whose place is in
             sight, False where the place is hidden, so that absence cannot be seen either.
+        margin: how far what was measured is from where the label would change, as a share of that
+            limit; 0 is on the edge, where another machine's rounding may decide otherwise.
     """
 
     au: int
@@ -60,13 +64,14 @@ class Measured:
     left: float
     right: float
     visible: bool
+    margin: float = field(default=1.0, compare=False)
 
     @property
     def present(self) -> bool | None:
         """Visible and B or more; None where it is hidden or only a trace."""
         if not self.visible:
             return None
-        if self.intensity < 0.5:
+        if self.intensity < TRACE:
             return False
         return True if self.intensity >= PRESENT else None
 
@@ -133,13 +138,18 @@ class Measurer:
             left, right = sides.get(au, (0.0, 0.0))
             strength = max(left, right)
             if au == 25:
-                visible = bool(seen[self.mesh.landmarks[48:60]].mean() >= 0.4)
+                lips = seen[self.mesh.landmarks[48:60]]
+                visible = bool(lips.mean() >= 0.4)
+                margin = _margin_of_count(int(lips.sum()), 0.4 * len(lips))
             else:
                 # an absent unit is judged by where it would show at C
-                a, b = (left, right) if strength >= 0.5 else (3.0, 3.0)
+                a, b = (left, right) if strength >= TRACE else (3.0, 3.0)
                 moved = (a * self._at_full[au, "left"] + b * self._at_full[au, "right"]) / 5
-                visible = _shows(moved, seen, width, pixels_per_cm)
-            found.append(Measured(au, round(strength, 2), round(left, 2), round(right, 2), visible))
+                visible, margin = _shows(moved, seen, width, pixels_per_cm)
+            if au in (25, 26):  # the others' intensity is what was asked for
+                margin = min(margin, abs(strength / TRACE - 1), abs(strength / PRESENT - 1))
+            rounded = (round(value, 2) for value in (strength, left, right))
+            found.append(Measured(au, *rounded, visible, margin))
         return found
 
     def _drop(self, vertices: Floats, rest: Floats, width: float) -> float:
@@ -172,17 +182,32 @@ def _in_sight(
     return seen
 
 
-def _shows(moved: Floats, seen: NDArray[np.bool_], width: float, pixels_per_cm: float) -> bool:
+def _shows(
+    moved: Floats, seen: NDArray[np.bool_], width: float, pixels_per_cm: float
+) -> tuple[bool, float]:
+    """Whether a movement can be seen, and how clearly so or not."""
     total = float(moved.sum())
     if total <= 0:
-        return False
+        return False, 1.0
     shown = moved * seen
     largest = float(shown.max())
-    return bool(
+    visible = bool(
         shown.sum() >= SHARE * total
         and largest >= LEAST * width
         and largest * pixels_per_cm >= LEAST_PIXELS
     )
+    weakest = min(
+        float(shown.sum()) / (SHARE * total),
+        largest / (LEAST * width),
+        largest * pixels_per_cm / LEAST_PIXELS,
+    )
+    return visible, abs(weakest - 1)
+
+
+def _margin_of_count(count: int, limit: float) -> float:
+    """0 for a count that one vertex more or less may put on the other side of the limit."""
+    spare = count - np.ceil(limit) if count >= limit else np.ceil(limit) - 1 - count
+    return float(spare / limit)
 
 
 def _gap(mesh: Mesh, vertices: Floats, rest: Floats, width: float) -> float:

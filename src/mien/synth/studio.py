@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.facs import LABEL_SETS
 from mien.sample import Sample
-from mien.schema import ActionUnit, Expression
+from mien.schema import ActionUnit, Box, Expression
 from mien.synth.combinations import strengths
 from mien.synth.facemodel import FaceModel, Floats, offsets
 from mien.synth.finish import background, compose, finished, occluded
@@ -32,12 +32,14 @@ class Shot:
         scene: what it was made from.
         units: what is measured of each unit.
         box: left, top, right, bottom of the face (landmarks) in pixels.
+        inside: share of the face's box that lies within the picture.
     """
 
     image: NDArray[np.uint8]
     scene: Scene
     units: list[Measured]
-    box: tuple[float, float, float, float]
+    box: Box
+    inside: float = 1.0
 
 
 class Studio:
@@ -69,11 +71,13 @@ class Studio:
         if scene.occluder is not None:
             image, covered = occluded(image, scene.occluder)
         units = self.measurer(scene, rest, vertices, rendered, covered)
+        box, inside = self._box(rendered.project(vertices)[self.model.mesh.landmarks])
         return Shot(
             image=finished(image, scene.finish),
             scene=scene,
             units=units,
-            box=self._box(rendered.project(vertices)[self.model.mesh.landmarks]),
+            box=box,
+            inside=inside,
         )
 
     def _look(self, scene: Scene) -> Look:
@@ -90,11 +94,13 @@ class Studio:
             long_hair=scene.hair.style == "long",
         )
 
-    def _box(self, landmarks: Floats) -> tuple[float, float, float, float]:
+    def _box(self, landmarks: Floats) -> tuple[Box, float]:
         low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
         low[1] -= 0.25 * (high[1] - low[1])  # the landmarks end at the brows
+        whole = float(np.prod(high - low))
         low, high = low.clip(0, self.size), high.clip(0, self.size)
-        return tuple(round(float(v), 1) for v in (*low, *high))  # type: ignore[return-value]
+        box: Box = tuple(round(float(v), 1) for v in (*low, *high))  # type: ignore[assignment]
+        return box, float(np.prod(high - low)) / whole
 
     def close(self) -> None:
         """Frees the OpenGL context."""
