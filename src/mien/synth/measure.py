@@ -148,8 +148,11 @@ class Measurer:
                 visible, margin = _shows(moved, seen, width, pixels_per_cm)
             if au in (25, 26):  # the others' intensity is what was asked for
                 margin = min(margin, abs(strength / TRACE - 1), abs(strength / PRESENT - 1))
-            rounded = (round(value, 2) for value in (strength, left, right))
-            found.append(Measured(au, *rounded, visible, margin))
+            found.append(
+                Measured(
+                    au, round(strength, 2), round(left, 2), round(right, 2), visible, float(margin)
+                )
+            )
         return found
 
     def _drop(self, vertices: Floats, rest: Floats, width: float) -> float:
