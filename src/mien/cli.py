@@ -30,6 +30,35 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+class FaceModelName(StrEnum):
+    """3D face models that `mien synth` renders."""
+
+    anny = "anny"
+    ict = "ict"
+
+
+class StoreFormat(StrEnum):
+    """How `mien synth` stores pictures."""
+
+    parquet = "parquet"
+    folder = "folder"
+
+
+class Split(StrEnum):
+    """Populations of rendered faces that share no people, skins, lights and combinations."""
+
+    train = "train"
+    test = "test"
+
+
+class ImageFormat(StrEnum):
+    """How pictures are encoded."""
+
+    webp = "webp"
+    png = "png"
+    jpg = "jpg"
+
+
 class FaceFinder(StrEnum):
     """Who finds the faces."""
 
@@ -100,6 +129,67 @@ def analyze(
             device=device,
             batch_size=batch_size,
             seed=seed,
+        )
+    )
+
+
+synth_app = typer.Typer(invoke_without_command=True)
+app.add_typer(synth_app, name="synth")
+# Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
+
+
+@synth_app.callback()
+def synth(
+    context: typer.Context,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the pictures; a run that was stopped goes on.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other faces.")] = 0,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Side in pixels.")] = 256,
+    model: Annotated[
+        list[FaceModelName] | None,
+        typer.Option(help="3D face model; give both and they take turns. [default: anny]"),
+    ] = None,
+    ict: Annotated[
+        Path | None,
+        typer.Option(help="Checkout or packed .npz of ICT-FaceKit. Default: $MIEN_ICT."),
+    ] = None,
+    format: Annotated[
+        StoreFormat, typer.Option(help="Parquet files, or a folder of pictures with JSON lines.")
+    ] = StoreFormat.parquet,
+    split: Annotated[
+        Split, typer.Option(help="'test' shares no people or combinations with 'train'.")
+    ] = Split.train,
+    image_format: Annotated[
+        ImageFormat, typer.Option(help="How pictures are encoded.")
+    ] = ImageFormat.webp,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Default: one for each core.")
+    ] = None,
+) -> None:
+    """Render faces whose action units and expressions are known exactly.
+
+    Exit codes: 0 done, 1 rendering or an output failed, 2 wrong usage, 130 interrupted.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if out is None:
+        raise typer.BadParameter("give the folder for the pictures", param_hint="--out")
+    from mien.commands.synth import run_synth
+
+    raise typer.Exit(
+        run_synth(
+            out,
+            count=count,
+            seed=seed,
+            size=size,
+            models=[name.value for name in model or [FaceModelName.anny]],
+            ict=ict,
+            format=format.value,
+            split=split.value,
+            image_format=image_format.value,
+            processes=processes,
         )
     )
 
