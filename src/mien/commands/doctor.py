@@ -7,6 +7,7 @@ import platform
 from importlib import metadata
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mien import __version__
@@ -17,6 +18,8 @@ OPTIONAL = {
     "peft": "mien[train]",
     "matplotlib": "mien[train]",
     "pandas": "mien[frame]",
+    "anny": "mien[synth]",
+    "moderngl": "mien[synth]",
 }
 LIBRARIES = ("libEGL.so.1", "libGLESv2.so.2")
 
@@ -36,6 +39,17 @@ def _loads(library: str) -> bool:
     return True
 
 
+def _rendering() -> tuple[str | None, str]:
+    """The driver that renders faces, or None, and what to do then."""
+    from mien.synth.check import rendering
+    from mien.synth.renderer import RenderError
+
+    try:
+        return rendering(), ""
+    except RenderError as error:
+        return None, str(error)
+
+
 def run_doctor() -> int:
     """Prints what is there and what is missing; returns 1 where something needed is missing."""
     import torch
@@ -52,7 +66,7 @@ def run_doctor() -> int:
         nonlocal missing
         missing += needed and found is None
         state = found or ("missing" if needed else "not installed")
-        table.add_row(part, state, "" if found else remedy)
+        table.add_row(part, state, "" if found else escape(remedy))  # "[train]" is no style
 
     for package in CORE:
         row(package, _installed(package), f"pip install {package}", needed=True)
@@ -69,6 +83,8 @@ def run_doctor() -> int:
             row(f"weights {name}", "ok", "", needed=True)
     for package, extra in OPTIONAL.items():
         row(package, _installed(package), f"pip install '{extra}'", needed=False)
+    if _installed("moderngl"):
+        row("rendering", *_rendering(), needed=True)
     devices = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     devices += ["mps"] if torch.backends.mps.is_available() else []
     row("devices", ", ".join(devices), "", needed=True)

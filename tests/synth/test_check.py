@@ -1,0 +1,42 @@
+"""Finding out whether a machine can render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mien.cli import app
+from mien.commands import doctor
+from mien.synth.check import rendering
+from mien.synth.produce import Maker
+from mien.synth.renderer import RenderError
+
+
+def test_rendering_names_the_driver(maker: Maker) -> None:
+    assert rendering()
+
+
+def test_doctor_shows_it_where_the_extra_is_installed(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "rendering" in CliRunner().invoke(app, ["doctor"]).output
+    installed = doctor._installed
+    monkeypatch.setattr(
+        doctor, "_installed", lambda name: None if name == "moderngl" else installed(name)
+    )
+    result = CliRunner().invoke(app, ["doctor"])
+    assert "rendering" not in result.output
+    assert "mien[synth]" in result.output
+
+
+def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def nothing() -> str:
+        raise RenderError("no EGL: apt-get install x")
+
+    monkeypatch.setattr("mien.synth.check.rendering", nothing)
+    monkeypatch.setattr(doctor, "_installed", lambda name: "1")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "apt-get" in result.output
