@@ -110,6 +110,13 @@ def test_a_damaged_shard_is_made_again(make: Any, tmp_path: Path) -> None:
     assert content(tmp_path) == before
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_before_the_first_shard_settings_may_change(make: Any, tmp_path: Path, format: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, format=format, count=100, stop=2)
+    assert make(tmp_path, format=format, count=5).pictures == 5
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -131,7 +138,7 @@ def test_other_settings_are_refused(
 
 
 def test_folders_that_are_not_ours_are_refused(make: Any, tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "holidays").mkdir(parents=True)
     with pytest.raises(SettingsError, match=r"no settings\.json"):
         make(tmp_path)
     (tmp_path / "settings.json").write_text('{"colour": "red"}')

@@ -57,13 +57,14 @@ def agree(folder: Path, settings: Settings) -> None:
         SinkError: if the settings cannot be written.
     """
     path = folder / SETTINGS
+    begun = any(folder.glob("synth-*.parquet")) or _has_pictures(folder / "images")
     if not path.exists():
-        if (folder / "images").exists() or any(folder.glob("synth-*.parquet")):
+        if begun:
             raise SettingsError(f"{folder} holds pictures but no {SETTINGS}; choose another --out")
     else:
         there = _read(path)
         differences = _differences(there, settings)
-        if differences:
+        if differences and begun:  # a run that was stopped before its first shard binds nobody
             raise SettingsError(
                 f"{folder} was begun with other settings: {'; '.join(differences)}. Use the same "
                 "ones to go on, or choose another --out"
@@ -78,6 +79,10 @@ def agree(folder: Path, settings: Settings) -> None:
         file.close(keep=False)
         raise
     file.close(keep=True)
+
+
+def _has_pictures(images: Path) -> bool:
+    return images.is_dir() and any(entry.suffix != ".part" for entry in images.iterdir())
 
 
 def _read(path: Path) -> Settings:
