@@ -194,6 +194,17 @@ def test_units_start_with_small_lags(motions: list[Motion]) -> None:
     assert max(lags) < LAG + 0.1
 
 
+def test_the_onset_is_where_the_first_unit_begins(motions: list[Motion]) -> None:
+    for motion in moving(motions):
+        if motion.timing.cut == "begins":
+            continue
+        units = [u for u in motion.scene.units if u[0] != 43 and motion.scene.units[u] > 1]
+        if len(units) == len(motion.scene.units) and not motion.extras and units:
+            moved = np.max([motion.units[u] > 3 * HELD for u in units], axis=0)
+            at = motion.frame_at(motion.timing.onset)
+            assert at <= moved.argmax() <= at + 1
+
+
 def test_asymmetry_is_kept() -> None:
     model = MadeUpFace()
     scene = replace(

@@ -109,10 +109,10 @@ def run_sequence(
         load_model = loader(model, ict=ict)
         folder.prepare(recorded(settings, load(load_model)))
     except (SourceError, SettingsError, ValueError) as error:
-        errors.print(f"error: {error}", markup=False)
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
         return 2
     except SinkError as error:
-        errors.print(f"error: {error}", markup=False)
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
         return 1
     if settings.codec != "libx264":
         errors.print(f"H.264 (libx264) is missing; the clips are {settings.codec}", markup=False)
@@ -137,7 +137,7 @@ def run_sequence(
                 progress.advance(task)
         write_sheet(folder)
     except (SinkError, SequenceError, RenderError, SourceError, ImportError) as error:
-        errors.print(f"error: {error}", markup=False)
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         errors.print(

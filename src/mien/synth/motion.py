@@ -156,7 +156,7 @@ def draw_motion(scene: Scene, *, fps: float, seconds: float) -> Motion:
             for unit, values in _blinked(units, closure(blinks, times)).items()
         },
         extras={name: weight * courses[name] for name, weight in scene.extras.items()},
-        parting=scene.parting * courses["parting"],
+        parting=scene.parting * courses.get("parting", np.zeros(len(times))),
         pose=pose,
         gaze=_gaze(rng, scene, times, pose),
         shift=_shift(rng, scene, times),
@@ -168,10 +168,11 @@ def draw_motion(scene: Scene, *, fps: float, seconds: float) -> Motion:
 def _courses(
     rng: np.random.Generator, scene: Scene, times: Times, seconds: float
 ) -> tuple[Timing | None, dict[Unit | str, NDArray[np.float64]]]:
-    """The timing, and the course of each unit, each extra and "parting"."""
+    """The timing, and the course of each unit, each extra and "parting" if any."""
     # both sides of a unit, and what parts the lips, go together
     groups: dict[Unit | str, int | str] = {unit: unit[0] for unit in scene.units}
-    groups["parting"] = 25
+    if scene.parting:
+        groups["parting"] = 25
     groups.update((name, name) for name in scene.extras)
     names = list(dict.fromkeys(groups.values()))
     if scene.origin == "neutral":
