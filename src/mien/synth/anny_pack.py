@@ -13,7 +13,7 @@ from PIL import Image
 from mien import arkit
 from mien.synth.facemodel import Floats, Ints, Part, subset
 
-VERSION = 3
+VERSION = 4
 """Of the packed file; a change of what is packed, or of how people are drawn, raises it."""
 PEOPLE = 4096
 """Size of the population."""
@@ -43,7 +43,7 @@ _BELOW_EYES = 26.0
 """Centimetres below the eyes at which the body is cut."""
 # fmt: off
 _LANDMARKS = (
-    5404, 5763, 5092, 5241, 5299, 752, 784, 782, 5296, 7500, 7501, 7471, 11904, 11850, 11707,
+    5404, 5763, 5092, 5241, 5299, 3698, 784, 782, 5296, 7500, 7501, 10366, 11904, 11850, 11707,
     12360, 12003, 262, 225, 224, 205, 208, 6983, 6980, 6998, 6999, 7031, 133, 5063, 291, 294, 332,
     313, 317, 7076, 7094, 24, 6, 54, 73, 4862, 41, 6857, 6838, 6790, 6808, 6825, 11480, 3736, 451,
     460, 466, 7219, 7211, 10404, 7235, 7241, 496, 486, 480, 3733, 472, 474, 7228, 10401, 7264,

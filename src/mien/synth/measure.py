@@ -3,7 +3,8 @@
 A unit is *visible* where its own movement (the face with it against the same face without it) moves
 enough of what the picture shows: at least `SHARE` of the movement lies on vertices that neither the
 head itself nor a thing in front hides, and its largest visible part is at least `LEAST` of the
-distance between the outer eye corners and `LEAST_PIXELS` at the picture's true resolution.
+distance between the outer eye corners and `LEAST_PIXELS` at the picture's true resolution, more
+where the picture is blurred. Noise and darkness are not counted.
 
 Two units are not what was asked for but what the mesh shows: AU25 is the gap between the lips and
 AU26 the drop of the lower jaw, both against the same person at rest.
@@ -29,8 +30,11 @@ MEASURED_UNITS: tuple[int, ...] = (
 )  # fmt: skip
 """The units whose presence is known in every picture."""
 SHARE = 0.3
-LEAST = 0.012
-LEAST_PIXELS = 0.4
+LEAST = 0.016
+"""About 1.5 mm on a face."""
+LEAST_PIXELS = 0.6
+PIXELS_PER_BLUR = 0.5
+"""Added to `LEAST_PIXELS` for each pixel of the blur's standard deviation."""
 TRACE = 0.5
 """Intensity below which a unit is absent."""
 PRESENT = 1.5
@@ -129,7 +133,9 @@ class Measurer:
         seen = self._skin & _in_sight(places, rendered.depth, covered)
         height = rendered.colour.shape[0]
         native = scene.finish.native or height
-        pixels_per_cm = min(native, height) / scene.camera.height
+        # in limits, so that a movement of one is just seen
+        fine = LEAST_PIXELS + PIXELS_PER_BLUR * scene.finish.blur
+        limits_per_cm = min(native, height) / scene.camera.height / fine
         sides = _by_side(scene.units)
         sides[25] = (_gap(self.mesh, vertices, rest, width),) * 2
         sides[26] = (self._drop(vertices, rest, width),) * 2
@@ -145,7 +151,7 @@ class Measurer:
                 # an absent unit is judged by where it would show at C
                 a, b = (left, right) if strength >= TRACE else (3.0, 3.0)
                 moved = (a * self._at_full[au, "left"] + b * self._at_full[au, "right"]) / 5
-                visible, margin = _shows(moved, seen, width, pixels_per_cm)
+                visible, margin = _shows(moved, seen, width, limits_per_cm)
             if au in (25, 26):  # the others' intensity is what was asked for
                 margin = min(margin, abs(strength / TRACE - 1), abs(strength / PRESENT - 1))
             found.append(
@@ -186,7 +192,7 @@ def _in_sight(
 
 
 def _shows(
-    moved: Floats, seen: NDArray[np.bool_], width: float, pixels_per_cm: float
+    moved: Floats, seen: NDArray[np.bool_], width: float, limits_per_cm: float
 ) -> tuple[bool, float]:
     """Whether a movement can be seen, and how clearly so or not."""
     total = float(moved.sum())
@@ -197,12 +203,12 @@ def _shows(
     visible = bool(
         shown.sum() >= SHARE * total
         and largest >= LEAST * width
-        and largest * pixels_per_cm >= LEAST_PIXELS
+        and largest * limits_per_cm >= 1
     )
     weakest = min(
         float(shown.sum()) / (SHARE * total),
         largest / (LEAST * width),
-        largest * pixels_per_cm / LEAST_PIXELS,
+        largest * limits_per_cm,
     )
     return visible, abs(weakest - 1)
 
