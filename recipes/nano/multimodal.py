@@ -1,4 +1,4 @@
-"""Stage 2: FEALLM on the frozen encoder learns numbers (branches) and words (instruction text)."""
+"""Stage 4: FEALLM on the frozen encoder learns numbers (branches) and words (instruction text)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import (
     EvalPrediction,
@@ -21,7 +19,7 @@ from transformers import (
 
 from mien.engines.local import question
 from mien.engines.numbers import LEVELS, Candidates
-from mien.metrics import confusion, uar, war
+from mien.metrics import confusion, count_units, uar, unit_auc, unit_macro_f1, war
 from mien.models import (
     FeallmConfig,
     FeallmForConditionalGeneration,
@@ -32,10 +30,12 @@ from mien.models.branches import PrefixTree, score_branches
 from mien.train import fit, training_arguments
 
 from .augment import MEAN, STD, augment, plain
-from .faces import CLASSES, Faces
-from .pseudo_units import UNITS
+from .faces import CLASSES
+from .joint import UnitEncoder, load_joint, presence
+from .pool import Pool
+from .rendered import UNITS
 from .rows import Rows
-from .vision import SIZE
+from .vision import SIZE, class_weights
 from .words import present_units, turns
 
 NATIVE = 48
@@ -122,7 +122,7 @@ class Learner(nn.Module):
         model: FEALLM.
         tree: the candidate answers.
         prefix: (1, L) token ids of picture and question, behind which they are scored.
-        heads: state of stage 1's `EncoderWithHeads`; its expression head is the teacher.
+        teacher: stage 3's network; its heads are the teacher, its encoder is the model's own.
         class_weights: (7,) weight of each expression.
         unit_weights: (U,) weight of a present unit.
     """
@@ -133,17 +133,23 @@ class Learner(nn.Module):
         *,
         tree: PrefixTree,
         prefix: Tensor,
-        heads: dict[str, Tensor],
+        teacher: UnitEncoder,
         class_weights: Tensor,
         unit_weights: Tensor,
     ):
         super().__init__()
         self.model, self.tree = model, tree
         self.register_buffer("prefix", prefix, persistent=False)
-        self.register_buffer("teacher_weight", heads["expression.weight"], persistent=False)
-        self.register_buffer("teacher_bias", heads["expression.bias"], persistent=False)
+        self.teacher = teacher.requires_grad_(False)
+        del self.teacher.encoder
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.register_buffer("unit_weights", unit_weights, persistent=False)
+
+    def train(self, mode: bool = True) -> Learner:
+        """The teacher never trains."""
+        super().train(mode)
+        self.teacher.eval()
+        return self
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Without the language-model head, which is the embedding and may not be saved twice."""
@@ -158,14 +164,16 @@ class Learner(nn.Module):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         text_labels: Tensor | None = None,
+        real: Tensor | None = None,
     ) -> dict[str, Any]:
         """Losses and scores.
 
         Args:
             pixel_values: (B, 3, S, S).
-            labels: (B, 7) target distribution.
+            labels: (B, 7) target distribution, zeros where unlabelled.
             units: (B, U) intensities, NaN where unknown.
             input_ids, attention_mask, text_labels: (T, L) conversations about the first T faces.
+            real: (B,) whether the face is a photograph; for the evaluation only.
         """
         pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
         levels = self.model.model.vision_levels(pixel_values)
@@ -176,11 +184,10 @@ class Learner(nn.Module):
         )
         loss = -(labels * self.class_weights * F.log_softmax(expression, -1)).sum(-1).mean()
 
-        pooled = levels[-1].float().mean((2, 3))  # (B, D_v)
-        teacher = F.linear(pooled, self.teacher_weight, self.teacher_bias)  # (B, 7)
+        taught, presence_logits, *_ = self.teacher.answers(levels[-2], levels[-1])
         loss = loss + F.kl_div(
             F.log_softmax(expression, -1),
-            F.log_softmax(teacher, -1),
+            F.log_softmax(taught, -1),
             reduction="batchmean",
             log_target=True,
         )
@@ -192,6 +199,11 @@ class Learner(nn.Module):
         weight = 1 + (self.unit_weights - 1) * (1 - targets[..., 0])
         unit_loss = -(targets * F.log_softmax(scores, -1)).sum(-1) * weight
         loss = loss + (unit_loss * known).sum() / known.sum().clamp(min=1)
+        # The teacher's presence is B and more, with a trace in the middle.
+        p = scores.float().softmax(-1)
+        shown = (1 - p[..., 0] - 0.5 * p[..., 1]).clamp(1e-5, 1 - 1e-5)
+        soft = presence_logits.sigmoid()
+        loss = loss - (soft * shown.log() + (1 - soft) * (1 - shown).log()).mean()
 
         if input_ids is not None:
             text = self.model(
@@ -205,21 +217,22 @@ class Learner(nn.Module):
 
 
 class Collator:
-    """Rows to augmented pictures, targets and conversations about the first half of them."""
+    """Rows to augmented pictures, targets and conversations about the first few of them."""
 
     def __init__(
         self,
-        faces: Faces,
-        units: NDArray[np.float32],
+        pool: Pool,
         processor: FeallmProcessor,
         *,
         seed: int,
-        text_share: float = 0.5,
+        text_share: float = 0.25,
     ):
-        self.faces, self.intensities, self.processor = faces, units, processor
-        self.images = torch.from_numpy(faces.images)
-        self.labels = F.one_hot(torch.from_numpy(faces.labels), len(CLASSES)).float()
-        self.units = torch.from_numpy(units)
+        self.pool, self.processor = pool, processor
+        self.images = torch.from_numpy(pool.images)
+        labels = torch.from_numpy(pool.labels)
+        known = (labels >= 0)[:, None]
+        self.labels = F.one_hot(labels.clamp(min=0), len(CLASSES)).float() * known
+        self.units = torch.from_numpy(pool.units)
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = random.Random(seed)
         self.text_share = text_share
@@ -228,8 +241,10 @@ class Collator:
         rows = torch.tensor([i for i, _ in items])
         images, labels, units = self.images[rows], self.labels[rows], self.units[rows]
         if not items[0][1]:
-            return {"pixel_values": plain(images, SIZE), "labels": labels, "units": units}
-        labels = 0.9 * labels + 0.1 / len(CLASSES)
+            real = torch.from_numpy(self.pool.real)[rows]
+            x = plain(images, SIZE)
+            return {"pixel_values": x, "labels": labels, "units": units, "real": real}
+        labels = 0.9 * labels + 0.1 * labels.sum(-1, keepdim=True) / len(CLASSES)
         count = int(len(rows) * self.text_share)
         return {
             "pixel_values": augment(images, SIZE, self.generator),
@@ -242,9 +257,9 @@ class Collator:
         """Conversations as token ids, with labels on what the model is to write."""
         sequences = []
         for row in rows:
-            talk, skip = turns(
-                CLASSES[self.faces.labels[row]], present_units(self.intensities[row]), self.rng
-            )
+            label = int(self.pool.labels[row])
+            expression = CLASSES[label] if label >= 0 else None
+            talk, skip = turns(expression, present_units(self.pool.units[row]), self.rng)
             sequences.append(self._sequence(talk, skip))
         length = max(len(ids) for ids, _ in sequences)
         pad = self.processor.tokenizer.pad_token_id
@@ -284,23 +299,24 @@ def question_prefix(processor: FeallmProcessor) -> Tensor:
 
 
 def _metrics(prediction: EvalPrediction) -> dict[str, float]:
-    labels, units = prediction.label_ids  # (N, 7), (N, U)
+    labels, units, real = prediction.label_ids  # (N, 7), (N, U), (N,)
     expression, scores = prediction.predictions[:2]  # (N, 7), (N, U, 6)
-    truth = [CLASSES[i] for i in labels.argmax(-1)]
-    predicted = [CLASSES[i] for i in expression.argmax(-1)]
-    matrix = confusion(truth, predicted, CLASSES)
-    absent = np.exp(scores - scores.max(-1, keepdims=True))
-    absent = absent[..., 0] / absent.sum(-1)
-    known = np.isfinite(units[:, 0])
-    present, called = units[known] >= 0.5, absent[known] < 0.5
-    hits = (present & called).sum(0)
-    f1 = 2 * hits / np.maximum(present.sum(0) + called.sum(0), 1)
-    return {"war": war(matrix), "uar": uar(matrix), "pseudo_au_f1": float(f1.mean())}
+    result = {}
+    for name, rows in (("", real), ("rendered_", ~real & (labels.sum(-1) > 0))):
+        truth = [CLASSES[i] for i in labels[rows].argmax(-1)]
+        matrix = confusion(truth, [CLASSES[i] for i in expression[rows].argmax(-1)], CLASSES)
+        result |= {f"{name}war": war(matrix), f"{name}uar": uar(matrix)}
+    exact = np.exp(scores - scores.max(-1, keepdims=True))[~real]
+    present = 1 - exact[..., 0] / exact.sum(-1)
+    truth = presence(units[~real])
+    called = (present >= 0.5).astype(float)
+    result["au_f1"] = unit_macro_f1(count_units(truth, called, UNITS))
+    result["au_auc"] = float(np.mean(list(unit_auc(truth, present, UNITS).values())))
+    return result
 
 
 def train_multimodal(
-    faces: Faces,
-    units: NDArray[np.float32],
+    pool: Pool,
     tokenizer: PreTrainedTokenizerFast,
     vision_run: Path,
     out: Path,
@@ -309,13 +325,12 @@ def train_multimodal(
     seed: int,
     **overrides: Any,
 ) -> Path:
-    """Trains stage 2 and saves model and processor in `out/model`.
+    """Trains stage 4 and saves model and processor in `out/model`.
 
     Args:
-        faces: FER2013.
-        units: (N, U) pseudo-intensities, NaN where unknown.
+        pool: real and rendered faces.
         tokenizer: from `words.make_tokenizer`.
-        vision_run: folder of stage 1.
+        vision_run: folder of stage 3.
         out: folder of the run.
         epochs: passes over the "fit" part.
         seed: of weights, order, augmentation and text.
@@ -324,16 +339,19 @@ def train_multimodal(
     torch.manual_seed(seed)
     model = build_model(vision_run / "encoder", tokenizer)
     processor = build_processor(model, tokenizer)
-    heads = load_file(vision_run / "heads.safetensors")
+    teacher = load_joint(vision_run)
     candidates = Candidates(tuple(CLASSES), tuple(UNITS))
-    present = np.nanmean(units[faces.where("fit")] >= 0.5, axis=0)
+    rows = pool.where("fit")
+    rendered = presence(pool.units[rows[~pool.real[rows]]])
     learner = Learner(
         model,
         tree=PrefixTree.from_candidates(candidates.token_ids(tokenizer)),
         prefix=question_prefix(processor),
-        heads=heads,
-        class_weights=heads["class_weights"],
-        unit_weights=torch.from_numpy(np.clip((0.2 / present) ** 0.5, 1, 2)).float(),
+        teacher=teacher,
+        class_weights=class_weights(pool.labels[rows[pool.real[rows]]]),
+        unit_weights=torch.from_numpy(
+            np.clip((0.3 / np.nanmean(rendered, axis=0)) ** 0.5, 1, 3)
+        ).float(),
     )
     args = training_arguments(
         out,
@@ -353,11 +371,11 @@ def train_multimodal(
     fit(
         learner,
         args=args,
-        train_dataset=Rows(faces.where("fit"), train=True),
-        eval_dataset=Rows(faces.where("select"), train=False),
-        collator=Collator(faces, units, processor, seed=seed),
+        train_dataset=Rows(rows, train=True),
+        eval_dataset=Rows(pool.where("select"), train=False),
+        collator=Collator(pool, processor, seed=seed),
         compute_metrics=_metrics,
-        label_names=("labels", "units"),
+        label_names=("labels", "units", "real"),
     )
     model.save_pretrained(out / "model")
     processor.save_pretrained(out / "model")

@@ -129,6 +129,14 @@ def _metrics(prediction: EvalPrediction) -> dict[str, float]:
     return {"war": war(matrix), "uar": uar(matrix)}
 
 
+def class_weights(labels: NDArray[np.int64]) -> Tensor:
+    """(7,) weights that lift rare expressions a little and keep the mean loss."""
+    counts = np.bincount(labels, minlength=len(CLASSES))
+    weights = (counts.mean() / counts) ** 0.35
+    weights *= counts.sum() / (weights * counts).sum()
+    return torch.from_numpy(weights).float()
+
+
 def train_vision(
     faces: Faces,
     units: NDArray[np.float32],
@@ -158,12 +166,9 @@ def train_vision(
     """
     torch.manual_seed(seed)
     fit_rows = faces.where("fit")
-    counts = np.bincount(faces.labels[fit_rows], minlength=len(CLASSES))
-    class_weights = (counts.mean() / counts) ** 0.35
-    class_weights *= counts.sum() / (class_weights * counts).sum()
     present = np.nanmean(units[fit_rows] >= 1.5, axis=0)
     model = EncoderWithHeads(
-        class_weights=torch.from_numpy(class_weights).float(),
+        class_weights=class_weights(faces.labels[fit_rows]),
         unit_weights=torch.from_numpy(np.clip((0.15 / present.clip(1e-3)) ** 0.5, 1, 4)).float(),
     )
     if start is not None:

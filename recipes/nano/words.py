@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from mien.facs import ACTION_UNITS, EXPRESSIONS, LABEL_SETS, PROTOTYPES
 from mien.language import Task, conversation, describe, label_line, prompt_for
 
-from .pseudo_units import UNITS
+from .rendered import UNITS
 
 Turn = tuple[str, str]
 Present = Mapping[int, float | None]
@@ -34,10 +34,13 @@ wrong."""
 
 
 def present_units(intensities: NDArray[np.float32]) -> dict[int, float | None] | None:
-    """Units of one face whose intensity rounds to A or more; None where no face was found."""
-    if not np.isfinite(intensities).all():
+    """Units of one face whose intensity rounds to A or more; None where nothing is known.
+
+    A unit that cannot be seen, or of which a pseudo-label is unsure, is not spoken of.
+    """
+    if np.isnan(intensities).all():
         return None
-    levels = np.floor(intensities + 0.5)
+    levels = np.floor(np.nan_to_num(intensities) + 0.5)
     return {au: float(n) for au, n in zip(UNITS, levels, strict=True) if n >= 1}
 
 
@@ -51,16 +54,30 @@ def invented_labels(rng: random.Random) -> tuple[str, dict[int, float | None]]:
     return expression, {au: float(rng.randint(1, 5)) for au in units}
 
 
-def turns(expression: str, units: Present | None, rng: random.Random) -> tuple[list[Turn], int]:
+WITHOUT_EXPRESSION: tuple[Task, ...] = ("au_detection", "au_description")
+
+
+def turns(
+    expression: str | None, units: Present | None, rng: random.Random
+) -> tuple[list[Turn], int]:
     """One conversation about a face.
+
+    Args:
+        expression: None where it is unknown; then the face teaches units only.
+        units: present units; None where they are unknown.
+        rng: chooses task and wording.
 
     Returns:
         Pairs of question and answer, and how many first characters of the first answer are given
         instead of learned (the label line of an invented analysis).
     """
     task = rng.choices(list(TASK_SHARES), list(TASK_SHARES.values()))[0]
+    if expression is None and units is None:
+        task = "analysis"  # of invented labels: nothing is known of the face
+    elif expression is None and task not in (*WITHOUT_EXPRESSION, "analysis"):
+        task = rng.choice(WITHOUT_EXPRESSION)
     if task == "analysis":
-        given = rng.random() < INVENTED or units is None
+        given = rng.random() < INVENTED or units is None or expression is None
         if given:
             expression, units = invented_labels(rng)
         text = describe(task, expression=expression, units=units, rng=rng)
