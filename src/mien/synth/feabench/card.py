@@ -9,7 +9,7 @@ from typing import Any
 
 from mien import __version__
 from mien.sample import Sample
-from mien.synth.feabench.selection import BASIC, HAIR, LEAST_HEIGHT, LEAST_INSIDE, TURNED
+from mien.synth.feabench.selection import BASIC, HAIR, LEAST_HEIGHT, LEAST_INSIDE, MOST_HIDDEN
 from mien.synth.measure import MEASURED_UNITS
 from mien.synth.summary import Summary
 
@@ -100,7 +100,7 @@ def card(
             "least_margin": HAIR,
             "least_face_height": LEAST_HEIGHT,
             "least_face_inside": LEAST_INSIDE,
-            "most_" + TURNED.replace(" ", "_"): 0.1,
+            "most_hidden_units": MOST_HIDDEN,
         },
         "licences": LICENCES,
         "versions": versions(),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mien.synth.combinations import is_held_out
 from mien.synth.measure import MEASURED_UNITS
 from mien.synth.produce import Picture
+from mien.synth.signs import signals
 
 Key = int | str
 """An action unit, the name of an expression, or one of the two below."""
@@ -25,6 +26,8 @@ LEAST_HEIGHT = 60.0
 LEAST_INSIDE = 0.8
 MOST_YAW = 50.0
 LEAST_NATIVE = 64
+MOST_HIDDEN = 6
+"""Units that cannot be seen; where there are more, hardly anything can."""
 
 BASIC = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
 
@@ -54,9 +57,9 @@ class Candidate:
 def candidate(picture: Picture) -> Candidate | None:
     """A picture as a candidate; None where it does not qualify.
 
-    It qualifies if the face is large enough and in the picture, if no label hangs by a hair, and if
+    It qualifies if the face is large enough and in the picture, if no label hangs by a hair, if
     what can be seen to be present is itself a combination of the test, or of fewer than three
-    units, of which both halves have all.
+    units, of which both halves have all, and if it signals the expression by itself.
     """
     sample = picture.sample
     if sample.box is None or sample.box[3] - sample.box[1] < LEAST_HEIGHT:
@@ -64,11 +67,14 @@ def candidate(picture: Picture) -> Candidate | None:
     if picture.inside < LEAST_INSIDE or min(unit.margin for unit in picture.units) < HAIR:
         return None
     present = {unit.au for unit in picture.units if unit.present}
-    if not belongs_to_test(present):
+    hidden = sum(not unit.visible for unit in picture.units)
+    if hidden > MOST_HIDDEN or not belongs_to_test(present):
         return None
     keys: set[Key] = set(present)
-    if sample.expression is not None and sample.expression.label is not None:
-        keys.add(sample.expression.label)
+    if sample.expression is not None and (label := sample.expression.label) is not None:
+        if label != "neutral" and not signals(label, present):
+            return None
+        keys.add(label)
     if abs(float(sample.attributes["yaw"])) > MOST_YAW:
         keys.add(TURNED)
     if float(sample.attributes.get("native", LEAST_NATIVE)) < LEAST_NATIVE:
