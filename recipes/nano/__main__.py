@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--rendered", type=int, default=12_000, help="pictures per face model")
     parser.add_argument("--vision-epochs", type=int, default=36)
     parser.add_argument("--second-epochs", type=int, default=9)
-    parser.add_argument("--joint-epochs", type=int, default=16)
+    parser.add_argument("--joint-epochs", type=int, default=12)
     parser.add_argument("--last-epochs", type=int, default=6)
     parser.add_argument("--multimodal-epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)

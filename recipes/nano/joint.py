@@ -293,6 +293,8 @@ def train_joint(
     torch.manual_seed(seed)
     N = len(faces.images)
     real_rows = faces.where("fit")
+    # the rows are sorted by class, so that a part of them must be drawn from all over
+    real_rows = np.random.default_rng(seed).permutation(real_rows)
     real_rows = real_rows[: int(real_share * len(real_rows))]
     rendered_rows = rendered.where("fit", models=models)
     shown = np.nanmean(rendered.present()[rendered_rows], axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.schema import Pose
-from mien.synth.combinations import draw_pattern, is_held_out, strengths
+from mien.synth.combinations import draw_pattern, is_held_out, shown
 from mien.synth.facemodel import FaceModel, Person
 from mien.synth.renderer import Camera, Light
 from mien.synth.scene import Eyes, Finish, Hair, HairStyle, Occluder, Scene, Split
@@ -87,7 +87,7 @@ def draw_scene(index: int, *, seed: int, split: Split, model: FaceModel) -> Scen
         background_seed=int(rng.integers(2**31)),
         occluder=_occluder(rng) if rng.random() < 0.1 else None,
         finish=_finish(rng),
-        teeth=tuple(np.array([0.88, 0.86, 0.8]) * rng.uniform(0.75, 1.0)),
+        teeth=_triple(np.array([0.88, 0.86, 0.8]) * rng.uniform(0.75, 1.0)),
     )
 
 
@@ -97,7 +97,7 @@ def belongs_to(scene: Scene) -> tuple[bool, ...]:
     Combinations of fewer than three units belong to both.
     """
     test = scene.split == "test"
-    few = sum(value >= 1.5 for value in strengths(scene.units).values()) < 3
+    few = len(shown(scene.units) - {25}) < 3
     return (
         (scene.person.number % EVERY == 0) == test,
         (int(scene.skin_tone * TONE_BANDS) % EVERY == 0) == test,
