@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def feabench(
     out: Annotated[
-        Path | None, typer.Option(help="Folder for v1.parquet and v1.json, made from scratch.")
+        Path | None, typer.Option(help="Folder for v1.parquet and its card, made from scratch.")
     ] = None,
     ict: Annotated[
         Path | None,

@@ -13,6 +13,7 @@ from mien.partfile import PartFile, sink_error
 from mien.synth.feabench.benchmark import VERSION
 from mien.synth.feabench.card import card
 from mien.synth.feabench.encoding import decode, encode, psnr
+from mien.synth.feabench.figures import page
 from mien.synth.feabench.selection import Candidate, candidate, select
 from mien.synth.produce import Picture, Plan, produce
 from mien.synth.rows import row_of, schema
@@ -96,7 +97,7 @@ def made(picture: Picture) -> Made:
 
 
 def write(folder: Path, pictures: Sequence[Made], *, command: str) -> dict[str, Any]:
-    """Writes `v1.parquet` and `v1.json`, and returns what the latter holds.
+    """Writes `v1.parquet`, `v1.json` and `v1.md`, and returns what the second holds.
 
     Args:
         folder: where to; it is made if need be.
@@ -131,6 +132,7 @@ def write(folder: Path, pictures: Sequence[Made], *, command: str) -> dict[str, 
         raise sink_error(folder, error) from error
     _put(folder / f"{VERSION}.parquet", content)
     _put(folder / f"{VERSION}.json", (json.dumps(described, indent=1) + "\n").encode())
+    _put(folder / f"{VERSION}.md", page(described).encode())
     return described
 
 
