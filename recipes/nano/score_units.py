@@ -27,6 +27,7 @@ from mien.metrics import (
     unit_f1,
     unit_macro_f1,
 )
+from mien.sample import Sample
 from mien.schema import Analysis
 from mien.synth.feabench import load_feabench
 
@@ -161,6 +162,7 @@ def feabench_scores(
         result[f"nano_{name}"] = unit_table(truth[chosen], called[chosen], probability[chosen])[
             "macro_f1"
         ]
+    result["by_group"] = by_group(samples, truth, called)
     known = [
         (i, s.expression.label)
         for i, s in enumerate(samples)
@@ -191,6 +193,26 @@ def feabench_scores(
         calls = np.where(np.isnan(new), np.nan, new >= thresholds)
         result[name] = unit_table(truth, calls, new)
     return result
+
+
+def by_group(samples: Sequence[Sample], truth: Table, called: Table) -> dict[str, Any]:
+    """Macro-F1 by gender, ancestry and skin tone, with the number of faces."""
+    groups: dict[str, list[int]] = {}
+    for i, sample in enumerate(samples):
+        tone = float(sample.attributes["skin_tone"])
+        names = [f"skin tone {('light', 'medium', 'dark')[min(int(3 * tone), 2)]}"]
+        for key in ("gender", "ancestry"):  # only Anny's people have them
+            if key in sample.attributes:
+                names.append(f"{key} {sample.attributes[key]}")
+        for name in names:
+            groups.setdefault(name, []).append(i)
+    return {
+        name: {
+            "faces": len(rows),
+            "macro_f1": round(unit_macro_f1(count_units(truth[rows], called[rows], UNITS)), 4),
+        }
+        for name, rows in sorted(groups.items())
+    }
 
 
 def measure(

@@ -26,10 +26,24 @@ def main() -> None:
     folder = weights_dir("nano")
     found = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
     speed = json.loads(SPEED.read_text(encoding="utf-8")) if SPEED.exists() else None
-    overview = [overview_table(found), lfw_sentence(found), text_sentence(found)]
+    overview = [
+        overview_table(found),
+        units_overview(found),
+        photo_sentence(found),
+        lfw_sentence(found),
+        text_sentence(found),
+    ]
     if speed is not None:
         overview.append(speed_table(speed))
-    classes = ["### By class", class_table(found), lfw_class_table(found), confusion_table(found)]
+    classes = [
+        "### By unit",
+        unit_table(found),
+        group_table(found),
+        "### By class",
+        class_table(found),
+        lfw_class_table(found),
+        confusion_table(found),
+    ]
     replace_between(README, "figures", "\n\n".join(overview))
     replace_between(README, "example", "```text\n" + example() + "\n```")
     replace_between(folder / "CARD.md", "figures", "\n\n".join(overview + classes))
@@ -83,6 +97,78 @@ def overview_table(found: dict[str, Any]) -> str:
     )
     head = ("model", "WAR (accuracy)", "UAR", "calibration error")
     return before + table(head, rows) + after
+
+
+def units_overview(found: dict[str, Any]) -> str:
+    """Nano and two baselines on rendered faces of unseen people."""
+    bench = found["feabench_synth"]
+    rows = [
+        [name, *(number(bench[key][column]) for column in ("macro_f1", "auc"))]
+        for name, key in (
+            ("mien/nano", "nano"),
+            ("ridge regression on MediaPipe's points and blendshapes", "ridge"),
+            ("MediaPipe's raw blendshapes, best threshold of each unit", "blendshapes"),
+        )
+    ]
+    rows.append(["every unit always present", number(bench["nano"]["always_on_f1"]), "0.500"])
+    nano, expression = bench["nano"], bench["expression"]
+    before = (
+        f"FEABench-Synth v1, {bench['faces']} rendered faces of unseen people, 19 action units,"
+        f" present at B or more.\nA face that was not found ({bench['no_face']} of them) counts as"
+        " wrong.\n\n"
+    )
+    after = (
+        f"\n\nIntensities of nano, means over the units: PCC {number(nano['pcc'])}, ICC(3,1)"
+        f" {number(nano['icc_3_1'])}, MAE {number(nano['mae'])} of 5.\nExpression on the"
+        f" {expression['faces']} faces that show one: {number(expression['war'])}."
+    )
+    return before + table(("units by", "macro-F1", "AUC"), rows) + after
+
+
+def photo_sentence(found: dict[str, Any]) -> str:
+    """Units on photographs, checked by labels and landmarks."""
+    units = found["lfw_units"]
+    return (
+        "On LFW photographs, which have no unit labels: AU12 is called on"
+        f" {100 * units['au12_of_happiness']:.1f} % of {units['happiness']} happy faces\nand on"
+        f" {100 * units['au12_of_sadness_and_anger_closed']:.1f} % of"
+        f" {units['sadness_and_anger_closed']} sad or angry ones with closed lips. Rank correlation"
+        " with landmarks that\nlabelled nothing: AU25 with the gap of the lips"
+        f" {number(units['au25_rank_correlation'], 2)}, AU26 with the chin's drop"
+        f" {number(units['au26_rank_correlation'], 2)},\nAU43 with the closure of the eyes"
+        f" {number(units['au43_rank_correlation'], 2)}."
+    )
+
+
+def unit_table(found: dict[str, Any]) -> str:
+    """Each unit on FEABench-Synth, beside the baselines."""
+    bench = found["feabench_synth"]
+    rows = [
+        [
+            f"AU{au}",
+            f"{unit['present']} of {unit['known']}",
+            *(number(unit[key], 2) for key in ("f1", "auc", "always_on_f1")),
+            number(bench["ridge"]["units"][au]["f1"], 2),
+            number(bench["blendshapes"]["units"][au]["f1"], 2),
+            *(number(unit[key], 2) for key in ("pcc", "icc_3_1", "mae")),
+        ]
+        for au, unit in bench["nano"]["units"].items()
+    ]
+    head = (
+        *("unit", "present", "F1", "AUC", "always-on F1", "ridge F1", "blendshape F1"),
+        *("PCC", "ICC(3,1)", "MAE"),
+    )
+    return "FEABench-Synth v1:\n\n" + table(head, rows)
+
+
+def group_table(found: dict[str, Any]) -> str:
+    """Units by group of the rendered people."""
+    rows = [
+        [name, str(group["faces"]), number(group["macro_f1"])]
+        for name, group in found["feabench_synth"]["by_group"].items()
+    ]
+    before = "Units by group on FEABench-Synth (gender and ancestry are Anny's sliders):\n\n"
+    return before + table(("group", "faces", "macro-F1"), rows)
 
 
 def lfw_sentence(found: dict[str, Any]) -> str:
