@@ -27,50 +27,55 @@ def plain(images: Tensor, size: int) -> Tensor:
     return ((x - MEAN) / STD).expand(-1, 3, -1, -1)
 
 
-def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor, size: int, generator: torch.Generator, strength: Tensor | None = None
+) -> Tensor:
     """Turns, scales, shifts, mirrors, shears, relights, blurs, adds noise and erases.
 
     Args:
         images: (B, H, W) uint8.
         size: side of the result in pixels.
         generator: the only source of chance.
+        strength: (B,) in [0, 1], by which all but the mirroring is scaled; None for 1.
 
     Returns:
         (B, 3, size, size) float32, normalised.
     """
     B = images.shape[0]
+    strength = torch.ones(B) if strength is None else strength
+    deep = strength[:, None, None, None]
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.rand(B, *shape, generator=generator) * (high - low) + low
 
-    def chance(p: float) -> Tensor:
+    def chance(p: Tensor | float) -> Tensor:
         return torch.rand(B, generator=generator) < p
 
-    angle = uniform(-15, 15) * math.pi / 180
-    scale = uniform(0.85, 1.12)
-    aspect = uniform(0.94, 1.06)
+    angle = strength * uniform(-15, 15) * math.pi / 180
+    scale = 1 + strength * uniform(-0.15, 0.12)
+    aspect = 1 + strength * uniform(-0.06, 0.06)
     mirror = torch.where(chance(0.5), -1.0, 1.0)
     theta = torch.zeros(B, 2, 3)
     theta[:, 0, 0] = mirror * torch.cos(angle) * scale * aspect
     theta[:, 0, 1] = -torch.sin(angle) * scale
     theta[:, 1, 0] = mirror * torch.sin(angle) * scale * aspect
     theta[:, 1, 1] = torch.cos(angle) * scale
-    theta[:, :, 2] = uniform(-0.12, 0.12, 2)
+    theta[:, :, 2] = strength[:, None] * uniform(-0.12, 0.12, 2)
     grid = F.affine_grid(theta, [B, 1, size, size], align_corners=False)
     x = images[:, None].float() / 255  # (B, 1, H, W)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)  # (B, 1, size, size)
 
-    contrast = uniform(0.7, 1.35, 1, 1, 1)
-    brightness = uniform(-0.15, 0.15, 1, 1, 1)
-    gamma = torch.exp(uniform(-0.35, 0.35, 1, 1, 1))
+    contrast = 1 + deep * uniform(-0.3, 0.35, 1, 1, 1)
+    brightness = deep * uniform(-0.15, 0.15, 1, 1, 1)
+    gamma = torch.exp(deep * uniform(-0.35, 0.35, 1, 1, 1))
     mean = x.mean((2, 3), keepdim=True)
     x = ((x - mean) * contrast + mean + brightness).clamp(0, 1).pow(gamma)
     blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    x = torch.where(chance(0.2)[:, None, None, None], blurred, x)
+    x = torch.where(chance(0.2 * strength)[:, None, None, None], blurred, x)
     noise = torch.randn(x.shape, generator=generator) * uniform(0, 0.05, 1, 1, 1)
-    x = (x + torch.where(chance(0.15)[:, None, None, None], noise, torch.zeros(()))).clamp(0, 1)
+    x = (x + torch.where(chance(0.15 * strength)[:, None, None, None], noise, torch.zeros(()))).clamp(0, 1)
     x = (x - MEAN) / STD
-    return _erase(x, chance(0.25), generator).expand(-1, 3, -1, -1)
+    return _erase(x, chance(0.25 * strength), generator).expand(-1, 3, -1, -1)
 
 
 def _erase(x: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:

@@ -32,6 +32,9 @@ from .vision import EARLY_SIZE, SIZE, EncoderWithHeads, encoder_config
 
 GRID = 4
 """Side of the map that the unit head reads: a mean over the face would lose where things are."""
+MILD = 0.35
+"""Strength of augmentation on rendered faces: their scenes differ in pose, light, blur and noise
+already, and small movements drown in strong shifts and turns."""
 AVERAGE = 0.999
 """Decay of the running average of the weights."""
 
@@ -226,7 +229,8 @@ class _Collator:
             share = torch.rand(count, generator=self.generator)
             references = self.images[self.photographs[picked]]
             images[restyled] = restyle(images[restyled], references, share)
-        x = augment(images, self.size, self.generator)
+        strength = torch.where(real, 1.0, MILD)
+        x = augment(images, self.size, self.generator, strength)
         labels = 0.9 * labels + 0.1 * labels.sum(-1, keepdim=True) / len(CLASSES)
         return {"pixel_values": x, "labels": labels, "units": units, "real": real}
 

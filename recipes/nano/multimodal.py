@@ -31,7 +31,7 @@ from mien.train import fit, training_arguments
 
 from .augment import MEAN, STD, augment, plain
 from .faces import CLASSES
-from .joint import UnitEncoder, load_joint, presence
+from .joint import MILD, UnitEncoder, load_joint, presence
 from .pool import Pool
 from .rendered import UNITS
 from .rows import Rows
@@ -233,6 +233,7 @@ class Collator:
         known = (labels >= 0)[:, None]
         self.labels = F.one_hot(labels.clamp(min=0), len(CLASSES)).float() * known
         self.units = torch.from_numpy(pool.units)
+        self.real = torch.from_numpy(pool.real)
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = random.Random(seed)
         self.text_share = text_share
@@ -241,13 +242,15 @@ class Collator:
         rows = torch.tensor([i for i, _ in items])
         images, labels, units = self.images[rows], self.labels[rows], self.units[rows]
         if not items[0][1]:
-            real = torch.from_numpy(self.pool.real)[rows]
             x = plain(images, SIZE)
+            real = self.real[rows]
             return {"pixel_values": x, "labels": labels, "units": units, "real": real}
         labels = 0.9 * labels + 0.1 * labels.sum(-1, keepdim=True) / len(CLASSES)
         count = int(len(rows) * self.text_share)
         return {
-            "pixel_values": augment(images, SIZE, self.generator),
+            "pixel_values": augment(
+                images, SIZE, self.generator, torch.where(self.real[rows], 1.0, MILD)
+            ),
             "labels": labels,
             "units": units,
             **self._texts(rows[:count].tolist()),
