@@ -73,7 +73,9 @@ def augment(
     blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     x = torch.where(chance(0.2 * strength)[:, None, None, None], blurred, x)
     noise = torch.randn(x.shape, generator=generator) * uniform(0, 0.05, 1, 1, 1)
-    x = (x + torch.where(chance(0.15 * strength)[:, None, None, None], noise, torch.zeros(()))).clamp(0, 1)
+    x = (
+        x + torch.where(chance(0.15 * strength)[:, None, None, None], noise, torch.zeros(()))
+    ).clamp(0, 1)
     x = (x - MEAN) / STD
     return _erase(x, chance(0.25 * strength), generator).expand(-1, 3, -1, -1)
 

@@ -1,4 +1,4 @@
-"""Temperatures from the selection split, written into the model's config."""
+"""Temperatures and thresholds from the selection split, written into the model's config."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from mien.engines.local import LocalEngine
 from mien.metrics import fit_temperature
 
+from .joint import presence
 from .pool import Pool
 from .rendered import UNITS
+from .score_units import best_thresholds
 
 
 def raw_scores(
@@ -34,8 +36,13 @@ def raw_scores(
     return [np.concatenate(group) for group in zip(*batches, strict=True)]
 
 
+def evidence_of(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) log-odds of presence (A to E against absent) of (N, 6) log-likelihoods."""
+    return np.logaddexp.reduce(scores[:, 1:], axis=1) - scores[:, 0]
+
+
 def calibrate(engine: LocalEngine, pool: Pool, folder: Path) -> None:
-    """Fits one temperature for the expression and one per unit, and saves them.
+    """Fits one temperature for the expression, one and a threshold per unit, and saves them.
 
     Args:
         engine: the model; its config is changed.
@@ -47,13 +54,24 @@ def calibrate(engine: LocalEngine, pool: Pool, folder: Path) -> None:
     photographs, rendered = rows[pool.real[rows]], rows[~pool.real[rows]]
     expression, *_ = raw_scores(engine, pool.images[photographs])
     _, *groups = raw_scores(engine, pool.images[rendered])
-    temperatures = {}
+    temperatures, absence = {}, {}
+    truth_of_all = presence(pool.units[rendered])
     for au, scores, truth in zip(UNITS, groups, pool.units[rendered].T, strict=True):
         known = np.isfinite(truth)
         levels = np.floor(truth[known] + 0.5).astype(int)
         temperatures[str(au)] = round(fit_temperature(scores[known], levels), 4)
+    evidence = np.stack(
+        [
+            evidence_of(group / temperatures[str(au)])
+            for au, group in zip(UNITS, groups, strict=True)
+        ],
+        axis=1,
+    )
+    for au, threshold in zip(UNITS, best_thresholds(truth_of_all, evidence), strict=True):
+        absence[str(au)] = round(float(threshold), 4)
     engine.model.config.calibration = {
         "expression": round(fit_temperature(expression, pool.labels[photographs]), 4),
         "units": temperatures,
+        "absence": absence,
     }
     engine.model.config.save_pretrained(folder)

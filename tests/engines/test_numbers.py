@@ -38,3 +38,13 @@ def test_temperature_softens_but_keeps_the_order():
 
 def test_softmax_of_large_numbers_is_finite():
     assert softmax(np.array([1e4, 1e4])).tolist() == [0.5, 0.5]
+
+
+def test_the_shift_of_absence_moves_the_threshold_and_nothing_else():
+    scores = np.log([0.6, 0.1, 0.1, 0.1, 0.05, 0.05])
+    assert read_unit(scores, 12, {}).present is False
+    shifted = read_unit(scores, 12, {"absence": {"12": -np.log(3)}})  # 0.6 becomes 0.2
+    assert shifted.present is True
+    assert shifted.probability == pytest.approx(0.4 / 0.6)
+    assert shifted.intensity == pytest.approx((0.1 + 0.2 + 0.3 + 0.2 + 0.25) / 0.6)
+    assert read_unit(scores, 4, {"absence": {"12": 5.0}}) == read_unit(scores, 4, {})

@@ -72,9 +72,14 @@ def read_unit(scores: NDArray[np.floating], au: int, calibration: Mapping[str, A
     Args:
         scores: (6,) log-likelihoods of absent, A, B, C, D, E.
         au: FACS number.
-        calibration: "units" maps the FACS number as text to its temperature; missing means 1.
+        calibration: "units" maps the FACS number as text to its temperature, missing means 1;
+            "absence" maps it to what is added to the log-likelihood of absent, so that a half is the
+            threshold with the best F1, missing means 0.
     """
-    p = softmax(scores / float(calibration.get("units", {}).get(str(au), 1.0)))
+    scaled = scores / float(calibration.get("units", {}).get(str(au), 1.0))
+    shift = np.zeros(len(LEVELS))
+    shift[0] = float(calibration.get("absence", {}).get(str(au), 0.0))
+    p = softmax(scaled + shift)
     probability = float(np.clip(1 - p[0], 0, 1))
     intensity = float(np.clip(p @ np.arange(len(LEVELS)), 0, 5))
     return ActionUnit(

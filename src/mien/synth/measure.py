@@ -45,8 +45,8 @@ _DEPTH_SLACK = 2e-3
 _INNER_LIPS = ((61, 67), (62, 66), (63, 65))
 _WIDE_GAP = 0.22
 """Gap of AU25 at E, in distances between the outer eye corners."""
-_WIDE_DROP = 0.30
-"""Drop of the lower teeth at AU26 E, likewise."""
+_WIDE_DROP = 0.16
+"""Drop of the lower teeth at AU26 E, likewise; a jaw stretched further is AU27."""
 
 
 @dataclass(frozen=True)
@@ -201,9 +201,7 @@ def _shows(
     shown = moved * seen
     largest = float(shown.max())
     visible = bool(
-        shown.sum() >= SHARE * total
-        and largest >= LEAST * width
-        and largest * limits_per_cm >= 1
+        shown.sum() >= SHARE * total and largest >= LEAST * width and largest * limits_per_cm >= 1
     )
     weakest = min(
         float(shown.sum()) / (SHARE * total),
