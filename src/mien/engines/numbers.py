@@ -73,8 +73,8 @@ def read_unit(scores: NDArray[np.floating], au: int, calibration: Mapping[str, A
         scores: (6,) log-likelihoods of absent, A, B, C, D, E.
         au: FACS number.
         calibration: "units" maps the FACS number as text to its temperature, missing means 1;
-            "absence" maps it to what is added to the log-likelihood of absent, so that a half is the
-            threshold with the best F1, missing means 0.
+            "absence" maps it to what is added to the log-likelihood of absent, so that the best
+            F1 is at a half, missing means 0.
     """
     scaled = scores / float(calibration.get("units", {}).get(str(au), 1.0))
     shift = np.zeros(len(LEVELS))

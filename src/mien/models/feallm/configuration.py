@@ -47,8 +47,8 @@ class FeallmConfig(PreTrainedConfig):
         use_lca_self_attention: self-attention over the crops.
         action_units: AUs that this checkpoint knows, as FACS numbers.
         expressions: expressions that this checkpoint knows, by name.
-        calibration: temperature per kind of answer, and the shift of each unit's threshold, from the
-            selection split (`engines.numbers`).
+        calibration: temperature per kind of answer, and the shift of each unit's threshold, from
+            the selection split (`engines.numbers`).
         face_scale: side of the face crop over the longer side of the face box.
         face_shift: shift (x, y) of the crop's centre from the box's, in sides of the crop.
         face_align: turn the face upright before cropping.
