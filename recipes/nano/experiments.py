@@ -20,8 +20,8 @@ from .score_units import CLOSED, best_thresholds, geometry, spearman
 from .transfer import Regressor
 from .vision import EARLY_SIZE
 
-EPOCHS = 3
-CROSS_EPOCHS = 12
+EPOCHS = 2
+CROSS_EPOCHS = 8
 
 
 def experiments(

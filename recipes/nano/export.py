@@ -13,7 +13,7 @@ from mien.engines.local import LocalEngine
 from mien.weights import weights_dir, write_manifest
 
 LICENCE = "weights: research use (trained on FER2013)"
-TRAINED_ON = "FER2013 train (25 k faces, web images); AU pseudo-labels from MediaPipe"
+TRAINED_ON = "FER2013 train (25 k faces, web images); 17 k rendered faces of Anny and ICT-FaceKit"
 
 
 def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
@@ -37,6 +37,7 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     engine.model.to(torch.float32)
     engine.processor.save_pretrained(folder)
     fer, text = figures["fer2013_validation"], figures["text"]
+    bench = figures["feabench_synth"]["nano"]
     about = {
         "architecture": "FEALLM",
         "parameters": parameters,
@@ -47,13 +48,15 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
             "FER2013 validation WAR": fer["war"],
             "FER2013 validation UAR": fer["uar"],
             "calibration error": fer["ece"],
+            "AU macro-F1, FEABench-Synth": bench["macro_f1"],
+            "AU AUC, FEABench-Synth": bench["auc"],
             "LFW UAR, classes of 100+": figures["lfw"]["mediapipe"]["uar_of_classes_with_100"],
             "parse rate": text["parse_rate"],
         },
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    for stage in ("vision-1", "vision-2", "multimodal"):
+    for stage in ("vision-1", "vision-2", "joint-1", "joint-2", "multimodal"):
         curves = run / stage / "curves.png"
         if curves.exists():
             shutil.copy(curves, Path(__file__).parent / f"curves-{stage}.png")
