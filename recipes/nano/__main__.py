@@ -71,7 +71,7 @@ def main() -> None:
     )
     if options.experiments and not (options.out / "experiments.json").exists():
         log.info("experiments")
-        found = experiments(faces, rendered, vision, options.out, seed=options.seed, **precision)
+        found = experiments(faces, rendered, vision, options.out, seed=options.seed)
         (options.out / "experiments.json").write_text(json.dumps(found, indent=1))
     joint = train_units(faces, rendered, vision, options, precision)
     pool = pooled(faces, rendered, load_joint(joint))
@@ -149,11 +149,15 @@ def train_units(
     options: argparse.Namespace,
     precision: dict[str, Any],
 ) -> Path:
-    """Stage 3: units from rendered faces, at small size first; returns the folder of the last."""
-    first, joint = options.out / "joint-1", options.out / "joint-2"
-    for folder, start, epochs, small, share in (
-        (first, None, options.joint_epochs, True, 0.5),
-        (joint, first, options.last_epochs, False, 1.0),
+    """Stage 3: units from rendered faces, at small size first; returns the folder of the last.
+
+    The last cycle leans on the teacher, which gives back what photographs lost to the units.
+    """
+    first, second, joint = (options.out / f"joint-{number}" for number in (1, 2, 3))
+    for folder, start, epochs, small, share, softness in (
+        (first, None, options.joint_epochs, True, 0.5, 0.0),
+        (second, first, options.last_epochs, False, 1.0, 0.5),
+        (joint, second, options.last_epochs - 1, False, 1.0, 0.8),
     ):
         if not (folder / "heads.safetensors").exists():
             log.info("training the vision encoder: %s", folder.name)
@@ -168,6 +172,7 @@ def train_units(
                 transfer=Transfer(),
                 real_share=share,
                 small=small,
+                softness=softness,
                 **precision,
             )
     return joint

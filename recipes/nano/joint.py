@@ -270,6 +270,7 @@ def train_joint(
     pseudo: NDArray[np.float32] | None = None,
     real_share: float = 1.0,
     small: bool = False,
+    softness: float = 0.5,
     **overrides: Any,
 ) -> Path:
     """Trains stage 3 and saves the averaged network.
@@ -289,6 +290,7 @@ def train_joint(
         real_share: share of the real faces that is used, for short experiments.
         small: look at small pictures, at less than half the cost; the teacher, which is used to
             large ones, is not asked then.
+        softness: share of a photograph's expression loss that is the teacher's.
         **overrides: fields of `TrainingArguments`.
 
     Returns:
@@ -307,7 +309,7 @@ def train_joint(
         None if start is None else load_joint(start).state_dict(),
         unit_weights=torch.from_numpy(np.clip((0.3 / shown) ** 0.5, 1, 3)).float(),
         transfer=transfer,
-        softness=0.0 if small else 0.5,
+        softness=0.0 if small else softness,
     )
     decay = [p for p in learner.student.parameters() if p.ndim > 1]
     rest = [p for p in learner.student.parameters() if p.ndim <= 1]
