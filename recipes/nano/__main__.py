@@ -22,6 +22,7 @@ from mien.faces import CropSpec
 from mien.synth.dataset import make_dataset
 from mien.synth.sources import loader
 
+from .blend import blend
 from .calibrate import calibrate
 from .experiments import experiments
 from .export import export
@@ -39,6 +40,8 @@ from .words import make_tokenizer
 log = logging.getLogger("recipes.nano")
 
 CROP = CropSpec(size=NATIVE)
+BETWEEN = 0.7
+"""Share of the third stage's weights from which its last cycle starts."""
 RENDERED_SIZE = 128
 """Pixels; a face is then about 70 px high, more than nano looks at."""
 
@@ -151,30 +154,27 @@ def train_units(
 ) -> Path:
     """Stage 3: units from rendered faces, at small size first; returns the folder of the last.
 
-    The last cycle leans on the teacher, which gives back what photographs lost to the units.
+    What photographs lose to the units comes back by going a step towards stage 2's weights and on
+    from there under its lead.
     """
-    first, second, joint = (options.out / f"joint-{number}" for number in (1, 2, 3))
-    for folder, start, epochs, small, share, softness in (
-        (first, None, options.joint_epochs, True, 0.5, 0.0),
-        (second, first, options.last_epochs, False, 1.0, 0.5),
-        (joint, second, options.last_epochs - 1, False, 1.0, 0.8),
-    ):
-        if not (folder / "heads.safetensors").exists():
-            log.info("training the vision encoder: %s", folder.name)
-            train_joint(
-                faces,
-                rendered,
-                vision,
-                folder,
-                start=start,
-                epochs=epochs,
-                seed=options.seed,
-                transfer=Transfer(),
-                real_share=share,
-                small=small,
-                softness=softness,
-                **precision,
-            )
+    first, second, between, joint = (
+        options.out / name for name in ("joint-1", "joint-2", "joint-between", "joint-3")
+    )
+
+    def cycle(folder: Path, start: Path | None, epochs: int, **settings: Any) -> None:
+        if (folder / "heads.safetensors").exists():
+            return
+        log.info("training the vision encoder: %s", folder.name)
+        train_joint(
+            faces, rendered, vision, folder, start=start, epochs=epochs, seed=options.seed,
+            transfer=Transfer(), **settings, **precision,
+        )  # fmt: skip
+
+    cycle(first, None, options.joint_epochs, small=True, real_share=0.5)
+    cycle(second, first, options.last_epochs)
+    if not (between / "heads.safetensors").exists():
+        blend(faces, rendered, vision, second, between, share=BETWEEN, seed=options.seed)
+    cycle(joint, between, options.last_epochs - 1, softness=0.8, learning_rate=0.008)
     return joint
 
 

@@ -271,6 +271,7 @@ def train_joint(
     real_share: float = 1.0,
     small: bool = False,
     softness: float = 0.5,
+    learning_rate: float | None = None,
     **overrides: Any,
 ) -> Path:
     """Trains stage 3 and saves the averaged network.
@@ -279,8 +280,7 @@ def train_joint(
         faces: FER2013.
         rendered: rendered faces.
         vision: folder of stage 2, whose encoder teaches.
-        start: folder of an earlier cycle of this stage, to go on from with half its learning rate;
-            None starts from stage 2.
+        start: folder of an earlier cycle of this stage, to go on from; None starts from stage 2.
         out: folder of the run.
         epochs: passes over the "fit" parts of both.
         seed: of weights, order and augmentation.
@@ -291,6 +291,7 @@ def train_joint(
         small: look at small pictures, at less than half the cost; the teacher, which is used to
             large ones, is not asked then.
         softness: share of a photograph's expression loss that is the teacher's.
+        learning_rate: the highest; by default 0.025, and 0.015 to go on.
         **overrides: fields of `TrainingArguments`.
 
     Returns:
@@ -315,7 +316,7 @@ def train_joint(
     rest = [p for p in learner.student.parameters() if p.ndim <= 1]
     optimizer = torch.optim.SGD(
         [{"params": decay, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0.0}],
-        lr=0.025 if start is None else 0.015,
+        lr=learning_rate or (0.025 if start is None else 0.015),
         momentum=0.9,
         nesterov=True,
     )

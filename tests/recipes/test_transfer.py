@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from recipes.nano.joint import Transfer, UnitEncoder, presence
+from recipes.nano import blend as blending
+from recipes.nano.faces import Faces
+from recipes.nano.joint import Transfer, UnitEncoder, load_joint, presence
 from recipes.nano.pool import pseudo_units
 from recipes.nano.rendered import UNITS, Rendered
 from recipes.nano.score_units import (
@@ -13,6 +15,7 @@ from recipes.nano.score_units import (
 )
 from recipes.nano.transfer import Regressor, coral, features, restyle
 from recipes.nano.words import present_units
+from safetensors.torch import save_file
 
 
 def rendered(count: int = 60, *, seed: int = 0) -> Rendered:
@@ -158,6 +161,39 @@ def test_the_unit_network_takes_any_size_and_repeats_itself():
         assert expression.shape == (2, 7)
         assert present.shape == intensity.shape == (2, len(UNITS))
         torch.testing.assert_close(network(x[:1])[1], present[:1], atol=1e-4, rtol=1e-4)
+
+
+def test_a_blend_lies_between_the_two_and_has_its_own_statistics(tmp_path, monkeypatch):
+    monkeypatch.setattr(blending, "SEEN", 256)
+    faces = Faces(
+        images=rendered(20).images,
+        labels=np.zeros(20, np.int64),
+        names=np.array(["neutral"] * 20),
+        part=np.array(["fit"] * 20),
+    )
+    folders = {}
+    for seed, name in enumerate(("vision", "joint")):
+        torch.manual_seed(seed)
+        state = {k: v.contiguous() for k, v in UnitEncoder().state_dict().items()}
+        state["class_weights"] = torch.ones(7)
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        save_file(state, folders[name] / "heads.safetensors")
+    early, late = (load_joint(folders[name]).state_dict() for name in ("vision", "joint"))
+    found = blending.blend(
+        faces,
+        rendered(20),
+        folders["vision"],
+        folders["joint"],
+        tmp_path / "out",
+        share=0.25,
+        seed=0,
+    )
+    mixed = load_joint(found).state_dict()
+    name = "expression.weight"
+    torch.testing.assert_close(mixed[name], 0.25 * late[name] + 0.75 * early[name])
+    means = [k for k in mixed if k.endswith("running_mean")]
+    assert any(not torch.allclose(mixed[k], torch.zeros(())) for k in means)
 
 
 def test_transfer_is_what_the_shipped_weights_had():
