@@ -166,8 +166,11 @@ class Renderer:
                 "in_side",
             ),
         ]
-        is_hair = (mesh.parts[mesh.triangles] == Part.HAIR).any(1)
-        order = np.concatenate([mesh.triangles[~is_hair], mesh.triangles[is_hair]])
+        of_corners = mesh.parts[mesh.triangles]
+        is_hair, is_lash = ((of_corners == part).any(1) for part in (Part.HAIR, Part.LASH))
+        # lashes are a veil, so they come after what is behind them; hair may be left out
+        pieces = [~is_hair & ~is_lash, is_lash & ~is_hair, is_hair]
+        order = np.concatenate([mesh.triangles[piece] for piece in pieces])
         self._counts = (3 * int((~is_hair).sum()), 3 * len(order))
         indices = self.context.buffer(np.ascontiguousarray(order, np.int32).tobytes())
         self._array = self.context.vertex_array(self.program, content, indices)
@@ -200,7 +203,9 @@ class Renderer:
         self._skin.use(0)
         self._set(clip, pose, distance, vertices, look, light)
         self._target.use()
-        self.context.enable(moderngl.DEPTH_TEST)
+        self.context.enable(moderngl.DEPTH_TEST | moderngl.BLEND)
+        over, kept = (moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA), moderngl.ONE
+        self.context.blend_func = (*over, kept, moderngl.ONE_MINUS_SRC_ALPHA)
         self._target.clear(0, 0, 0, 0, depth=1.0)
         self._array.render(vertices=self._counts[1 if look.long_hair else 0])
         side = self.size * OVERSAMPLE

@@ -25,6 +25,7 @@ void main() {
     vec3 albedo;
     float shine = gloss;
     float open = 1.0;  // how much light reaches the place
+    float opacity = 1.0;
     if (part < 0.5) {
         albedo = texture(skin, uv).rgb;
         float covered = smoothstep(0.35, 0.55, scalp + 0.06 * sin(position.x * 5.0 + position.y * 3.0));
@@ -47,8 +48,8 @@ void main() {
         albedo = mouth;
         open = 0.45;
     } else if (part < 4.5) {
-        // lashes are separate hairs, finer than a pixel: a faint dark fringe
-        if (fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453) > 0.4) discard;
+        // lashes are separate hairs, finer than a pixel: a dark veil over what is behind
+        opacity = 0.35;
         albedo = vec3(0.06, 0.045, 0.04);
         shine = 0.0;
     } else {
@@ -64,5 +65,5 @@ void main() {
     vec3 half_way = normalize(light_direction + to_camera);
     float highlight = shine * pow(max(dot(n, half_way), 0.0), 24.0);
     vec3 lit = albedo * open * (ambient + key * wrapped) + key * highlight * open;
-    colour = vec4(pow(clamp(lit, 0.0, 1.0), vec3(1.0 / 1.8)), 1.0);
+    colour = vec4(pow(clamp(lit, 0.0, 1.0), vec3(1.0 / 1.8)), opacity);
 }
