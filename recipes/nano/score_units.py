@@ -168,11 +168,18 @@ def feabench_scores(
         for i, s in enumerate(samples)
         if s.expression is not None and s.expression.label in CLASSES
     ]
-    guessed = [rows[i].expression for i, _ in known]
-    right = [
-        g is not None and g.label == label for g, (_, label) in zip(guessed, known, strict=True)
-    ]
-    result["expression"] = {"faces": len(known), "war": round(float(np.mean(right)), 4)}
+    right = np.array(
+        [rows[i].expression is not None and rows[i].expression.label == label for i, label in known]
+    )
+    posed = np.array(
+        [samples[i].attributes["origin"] in ("prototype", "neutral") for i, _ in known]
+    )
+    result["expression"] = {
+        "faces": len(known),
+        "war": round(float(right.mean()), 4),
+        "prototypes": int(posed.sum()),
+        "war_of_prototypes": round(float(right[posed].mean()), 4),
+    }
 
     points, shapes, names = measure(finder, images)
     fit = rendered.where("fit")

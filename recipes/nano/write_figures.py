@@ -119,8 +119,10 @@ def units_overview(found: dict[str, Any]) -> str:
     )
     after = (
         f"\n\nIntensities of nano, means over the units: PCC {number(nano['pcc'])}, ICC(3,1)"
-        f" {number(nano['icc_3_1'])}, MAE {number(nano['mae'])} of 5.\nExpression on the"
-        f" {expression['faces']} faces that show one: {number(expression['war'])}."
+        f" {number(nano['icc_3_1'])}, MAE {number(nano['mae'])} of 5.\nExpression right on"
+        f" {100 * expression['war']:.1f} % of the {expression['faces']} faces that show one of its"
+        f" seven, and on {100 * expression['war_of_prototypes']:.1f} % of the"
+        f"\n{expression['prototypes']} that are whole prototypes or neutral."
     )
     return before + table(("units by", "macro-F1", "AUC"), rows) + after
 
