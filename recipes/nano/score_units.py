@@ -122,9 +122,7 @@ def answers(rows: Sequence[Analysis]) -> tuple[Table, Table, Table]:
     return result[0], result[1], result[2]
 
 
-def feabench_scores(
-    engine: LocalEngine, rendered: Rendered, names: Sequence[str]
-) -> dict[str, Any]:
+def feabench_scores(engine: LocalEngine, rendered: Rendered) -> dict[str, Any]:
     """FEABench-Synth v1, the pictures as a user would give them, beside two baselines.
 
     The baselines read MediaPipe's points of the same pictures; their thresholds are the best ones
