@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from mien.engines.local import LocalEngine
 from mien.metrics import fit_temperature
 
-from .joint import presence
 from .pool import Pool
-from .rendered import UNITS
+from .rendered import UNITS, presence
 from .score_units import best_thresholds
 
 

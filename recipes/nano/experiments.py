@@ -22,8 +22,8 @@ from mien.metrics import count_units, unit_auc, unit_f1, unit_macro_f1
 
 from .augment import augment
 from .faces import CLASSES, Faces
-from .joint import MILD, presence
-from .rendered import UNITS, Rendered
+from .joint import MILD
+from .rendered import UNITS, Rendered, presence
 from .score_units import CLOSED, best_thresholds, geometry, spearman
 from .transfer import Regressor, coral, restyle
 from .vision import SIZE

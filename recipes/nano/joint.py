@@ -25,10 +25,10 @@ from mien.train import fit, training_arguments
 
 from .augment import augment, plain
 from .faces import CLASSES, Faces
-from .rendered import UNITS, Rendered
+from .rendered import UNITS, Rendered, presence
 from .rows import Rows
 from .transfer import coral, restyle
-from .vision import EARLY_SIZE, SIZE, EncoderWithHeads, encoder_config
+from .vision import EARLY_SIZE, SIZE, EncoderWithHeads, encoder_config, sgd
 
 GRID = 4
 """Side of the map that the unit head reads: a mean over the face would lose where things are."""
@@ -235,12 +235,6 @@ class _Collator:
         return {"pixel_values": x, "labels": labels, "units": units, "real": real}
 
 
-def presence(units: NDArray[np.floating]) -> NDArray[np.float32]:
-    """1 for B and more, 0 for none, NaN for traces and unknown intensities."""
-    trace = np.isnan(units) | ((units >= 0.5) & (units < 1.5))
-    return np.where(trace, np.nan, units >= 1.5).astype(np.float32)
-
-
 def _metrics(prediction: EvalPrediction) -> dict[str, float]:
     labels, units, real = prediction.label_ids  # (N, 7), (N, 19), (N,)
     expression, logits, _ = prediction.predictions
@@ -312,14 +306,8 @@ def train_joint(
         transfer=transfer,
         softness=0.0 if small else softness,
     )
-    decay = [p for p in learner.student.parameters() if p.ndim > 1]
-    rest = [p for p in learner.student.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.SGD(
-        [{"params": decay, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0.0}],
-        lr=learning_rate or (0.025 if start is None else 0.015),
-        momentum=0.9,
-        nesterov=True,
-    )
+    rate = learning_rate or (0.025 if start is None else 0.015)
+    optimizer = sgd(learner.student, rate)
     args = training_arguments(
         out,
         **{

@@ -31,9 +31,9 @@ from mien.train import fit, training_arguments
 
 from .augment import MEAN, STD, augment, plain
 from .faces import CLASSES
-from .joint import MILD, UnitEncoder, load_joint, presence
+from .joint import MILD, UnitEncoder, load_joint
 from .pool import Pool
-from .rendered import UNITS
+from .rendered import UNITS, presence
 from .rows import Rows
 from .vision import SIZE, class_weights
 from .words import present_units, turns

@@ -59,9 +59,7 @@ class Rendered:
 
     def present(self) -> NDArray[np.float32]:
         """(N, 19) 1 visible and B or more, 0 absent, NaN for traces and what cannot be seen."""
-        known = self.known()
-        traces = (known >= 0.5) & (known < 1.5)
-        return np.where(np.isnan(known) | traces, np.nan, known >= 1.5).astype(np.float32)
+        return presence(self.known())
 
 
 def load_rendered(*caches: Path) -> Rendered:
@@ -72,6 +70,12 @@ def load_rendered(*caches: Path) -> Rendered:
             for name in stored.files:
                 parts.setdefault(name, []).append(stored[name])
     return Rendered(**{name: np.concatenate(arrays) for name, arrays in parts.items()})  # type: ignore[arg-type]
+
+
+def presence(units: NDArray[np.floating]) -> NDArray[np.float32]:
+    """1 for B and more, 0 for none, NaN for traces and unknown intensities."""
+    trace = np.isnan(units) | ((units >= 0.5) & (units < 1.5))
+    return np.where(trace, np.nan, units >= 1.5).astype(np.float32)
 
 
 def cache_rendered(folder: Path, cache: Path, spec: CropSpec) -> None:

@@ -137,6 +137,18 @@ def class_weights(labels: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(weights).float()
 
 
+def sgd(network: nn.Module, learning_rate: float) -> torch.optim.SGD:
+    """Nesterov's momentum; biases and the scales of norms do not decay."""
+    decay = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    return torch.optim.SGD(
+        [{"params": decay, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0.0}],
+        lr=learning_rate,
+        momentum=0.9,
+        nesterov=True,
+    )
+
+
 def train_vision(
     faces: Faces,
     units: NDArray[np.float32],
@@ -173,14 +185,7 @@ def train_vision(
     )
     if start is not None:
         model.load_state_dict(load_file(start / "heads.safetensors"))
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.SGD(
-        [{"params": decay, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0.0}],
-        lr=0.05 if start is None else 0.015,
-        momentum=0.9,
-        nesterov=True,
-    )
+    optimizer = sgd(model, 0.05 if start is None else 0.015)
     args = training_arguments(
         out,
         **{

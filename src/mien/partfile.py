@@ -160,6 +160,22 @@ class PartFile:
         return self._file
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file that appears whole or not at all.
+
+    Raises:
+        SinkError: if it cannot be written.
+    """
+    file = PartFile(path)
+    file.open()
+    whole = False
+    try:
+        file.append(data)
+        whole = True
+    finally:
+        file.close(keep=whole)
+
+
 def _write_all(file: BinaryIO, data: bytes) -> None:
     view = memoryview(data)
     while view:

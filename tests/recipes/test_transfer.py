@@ -3,9 +3,9 @@ import pytest
 import torch
 from recipes.nano import blend as blending
 from recipes.nano.faces import Faces
-from recipes.nano.joint import Transfer, UnitEncoder, load_joint, presence
+from recipes.nano.joint import Transfer, UnitEncoder, load_joint
 from recipes.nano.pool import pseudo_units
-from recipes.nano.rendered import UNITS, Rendered
+from recipes.nano.rendered import UNITS, Rendered, presence
 from recipes.nano.score_units import (
     best_thresholds,
     blendshape_scores,

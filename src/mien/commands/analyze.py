@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mien import __version__
 from mien.analyzer import Analyzer, Looked, load
+from mien.commands.progress import progress_bar
 from mien.draw import overlay as draw_overlay
 from mien.draw import save_overlay
 from mien.engines import EngineError
@@ -57,7 +57,7 @@ def run_analyze(
     try:
         with ExitStack() as stack:
             outputs = _Outputs(stack, format, out, overlay, report, analyzer)
-            progress = stack.enter_context(_progress(errors))
+            progress = stack.enter_context(progress_bar(errors))
             items = list(expand_inputs(inputs))
             task = progress.add_task("faces", total=len(items))
             for looked in analyzer.stream(items, numbers=numbers):
@@ -157,18 +157,6 @@ def _seed(seed: int) -> None:
     import torch
 
     torch.manual_seed(seed)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _show(rows: Sequence[Analysis], format: str, numbers: bool) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mien.commands.progress import progress_bar
 from mien.partfile import SinkError
 from mien.synth.dataset import Made, ProduceError, SettingsError, SourceError, make_dataset
 from mien.synth.produce import ImageFormat, cores
@@ -34,7 +34,7 @@ def run_synth(
     errors = Console(stderr=True)
     in_hand = 0
     try:
-        with _progress(errors) as progress:
+        with progress_bar(errors) as progress:
             task = progress.add_task("faces", total=count)
 
             def each(done: int) -> None:
@@ -70,18 +70,6 @@ def run_synth(
         return 130
     _show(made, out)
     return 0
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _show(made: Made, out: Path) -> None:

@@ -78,14 +78,8 @@ def run_sequence(
 ) -> int:
     """Runs the command and returns its exit code; see `mien synth sequence --help`."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
+    from mien.commands.progress import progress_bar
     from mien.partfile import SinkError
     from mien.synth.clip_files import ClipFolder, codec
     from mien.synth.produce import cores
@@ -118,19 +112,11 @@ def run_sequence(
         errors.print(f"H.264 (libx264) is missing; the clips are {settings.codec}", markup=False)
     before = len([number for number in folder.done() if number < count])
     made = 0
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(
-        TextColumn("clips"),
-        *columns,
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal,
-    )
     try:
         clips = make_clips(
             folder, load_model, settings, count=count, processes=processes or cores()
         )
-        with bar as progress, closing(clips):
+        with progress_bar(errors) as progress, closing(clips):
             task = progress.add_task("clips", total=count, completed=before)
             for _ in clips:
                 made += 1

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.partfile import PartFile, sink_error
+from mien.partfile import sink_error, write_whole
 from mien.sample import Sample
 from mien.synth.settings import SettingsError
 
@@ -146,22 +146,6 @@ def _typed(name: str, values: Sequence[Any]) -> pa.Array:
     else:
         kind = {"_c": pa.int8(), "_v": pa.bool_()}.get(name[-2:], pa.float32())
     return pa.array(values, kind)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that appears whole or not at all.
-
-    Raises:
-        SinkError: if it cannot be written.
-    """
-    file = PartFile(path)
-    file.open()
-    whole = False
-    try:
-        file.append(data)
-        whole = True
-    finally:
-        file.close(keep=whole)
 
 
 def codec() -> str:

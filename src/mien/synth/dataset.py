@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mien import __version__
-from mien.partfile import PartFile, sink_error
+from mien.partfile import sink_error, write_whole
 from mien.synth.produce import ImageFormat, Picture, Plan, ProduceError, produce
 from mien.synth.scene import Split
 from mien.synth.settings import Settings, SettingsError, StoreFormat, agree
@@ -151,7 +151,7 @@ def _finish(out: Path, store: Store, made: int, seconds: float, processes: int) 
     summary = Summary.of(store.samples())
     done = Made(made, seconds, summary)
     if made or not (out / SHEET).exists():
-        _write(out / SHEET, sheet(itertools.islice(store.pictures(), ON_SHEET)))
+        write_whole(out / SHEET, sheet(itertools.islice(store.pictures(), ON_SHEET)))
     if made or not (out / SUMMARY).exists():
         run: dict[str, Any] = {
             "pictures": made,
@@ -160,19 +160,8 @@ def _finish(out: Path, store: Store, made: int, seconds: float, processes: int) 
             "processes": processes,
         }
         text = json.dumps({**summary.to_dict(), "run": run}, indent=1)
-        _write(out / SUMMARY, (text + "\n").encode())
+        write_whole(out / SUMMARY, (text + "\n").encode())
     return done
-
-
-def _write(path: Path, data: bytes) -> None:
-    file = PartFile(path)
-    file.open()
-    try:
-        file.append(data)
-    except BaseException:
-        file.close(keep=False)
-        raise
-    file.close(keep=True)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mien.partfile import write_whole
 from mien.sample import Sample
-from mien.synth.clip_files import ClipFolder, read_clip, write_whole
+from mien.synth.clip_files import ClipFolder, read_clip
 
 CLIPS, FRAMES = 6, 8
 _CELL, _CURVES, _SIDE, _GAP, _TITLE = 128, 84, 74, 10, 18

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from mien.partfile import PartFile
+from mien.partfile import write_whole
 from mien.synth.produce import ImageFormat
 from mien.synth.scene import Split
 
@@ -71,14 +71,7 @@ def agree(folder: Path, settings: Settings) -> None:
             )
         if there == settings:
             return
-    file = PartFile(path)
-    file.open()
-    try:
-        file.append((json.dumps(asdict(settings), indent=1) + "\n").encode())
-    except BaseException:
-        file.close(keep=False)
-        raise
-    file.close(keep=True)
+    write_whole(path, (json.dumps(asdict(settings), indent=1) + "\n").encode())
 
 
 def _has_pictures(images: Path) -> bool:

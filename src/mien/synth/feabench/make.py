@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mien.partfile import PartFile, sink_error
+from mien.partfile import sink_error, write_whole
 from mien.synth.feabench.benchmark import VERSION
 from mien.synth.feabench.card import card
 from mien.synth.feabench.encoding import decode, encode, psnr
@@ -130,9 +130,9 @@ def write(folder: Path, pictures: Sequence[Made], *, command: str) -> dict[str, 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise sink_error(folder, error) from error
-    _put(folder / f"{VERSION}.parquet", content)
-    _put(folder / f"{VERSION}.json", (json.dumps(described, indent=1) + "\n").encode())
-    _put(folder / f"{VERSION}.md", page(described).encode())
+    write_whole(folder / f"{VERSION}.parquet", content)
+    write_whole(folder / f"{VERSION}.json", (json.dumps(described, indent=1) + "\n").encode())
+    write_whole(folder / f"{VERSION}.md", page(described).encode())
     return described
 
 
@@ -161,14 +161,3 @@ def _table(pictures: Sequence[Picture]) -> bytes:
 
 def _model(picture: Picture) -> str:
     return str(picture.sample.attributes["face_model"])
-
-
-def _put(path: Path, content: bytes) -> None:
-    file = PartFile(path)
-    file.open()
-    try:
-        file.append(content)
-    except BaseException:
-        file.close(keep=False)
-        raise
-    file.close(keep=True)
