@@ -24,7 +24,7 @@ from .augment import augment
 from .faces import CLASSES, Faces
 from .joint import MILD
 from .rendered import UNITS, Rendered, presence
-from .score_units import CLOSED, best_thresholds, geometry, spearman
+from .score_units import CLOSED, MEASURES, best_thresholds, geometry, spearman
 from .transfer import Regressor, coral, restyle
 from .vision import SIZE
 
@@ -256,7 +256,7 @@ def _on_photographs(
     rows = faces.where("select")
     found, intensity = _answers(head, maps.checked)
     measured = np.array(
-        [geometry(p) if np.isfinite(p).all() else (np.nan,) * 3 for p in points[rows]]
+        [geometry(p) if np.isfinite(p).all() else (np.nan,) * len(MEASURES) for p in points[rows]]
     )
     names = np.array(CLASSES)[faces.labels[rows]]
     smiles = found[:, UNITS.index(12)] >= 0.5
@@ -265,10 +265,10 @@ def _on_photographs(
         "au12_of_happiness": float(smiles[names == "happiness"].mean()),
         "au12_of_sadness_and_anger_closed": float(smiles[closed].mean()),
     }
-    for place, au in enumerate((25, 26, 43)):
+    for place, (au, what) in enumerate(MEASURES):
         known = np.isfinite(measured[:, place])
         graded = intensity[known, UNITS.index(au)]
-        result[f"au{au}_rank_correlation"] = spearman(graded, measured[known, place])
+        result[f"au{au}_{what}"] = spearman(graded, measured[known, place])
     return {name: round(value, 4) for name, value in result.items()}
 
 

@@ -263,6 +263,7 @@ def train_joint(
     models: tuple[str, ...] = ("anny", "ict"),
     pseudo: NDArray[np.float32] | None = None,
     real_share: float = 1.0,
+    repeats: int = 1,
     small: bool = False,
     softness: float = 0.5,
     learning_rate: float | None = None,
@@ -282,6 +283,7 @@ def train_joint(
         models: face models to learn from; the others are left for testing.
         pseudo: (N, 19) intensities of `faces`, for `Transfer.pseudo`.
         real_share: share of the real faces that is used, for short experiments.
+        repeats: how often an epoch passes over the rendered faces; each time they look different.
         small: look at small pictures, at less than half the cost; the teacher, which is used to
             large ones, is not asked then.
         softness: share of a photograph's expression loss that is the teacher's.
@@ -328,7 +330,9 @@ def train_joint(
     fit(
         learner,
         args=args,
-        train_dataset=Rows(np.concatenate([real_rows, N + rendered_rows]), train=True),
+        train_dataset=Rows(
+            np.concatenate([real_rows, np.tile(N + rendered_rows, repeats)]), train=True
+        ),
         eval_dataset=Rows(np.concatenate([faces.where("select"), N + chosen]), train=False),
         collator=collator,
         compute_metrics=_metrics,

@@ -255,7 +255,7 @@ def photo_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
         )
     ]
     called, _, graded = answers(rows)
-    points, _, _ = measure(finder, images)
+    points, shapes, names = measure(finder, images)
     measured = np.array([geometry(p) for p in points])
     named = np.array(labels)
     smile = called[:, UNITS.index(12)]
@@ -270,31 +270,42 @@ def photo_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
         "happiness": int(happy.sum()),
         "sadness_and_anger_closed": int(unhappy.sum()),
     }
-    for place, au in enumerate((GAP, DROP, CLOSURE)):
-        column = graded[:, UNITS.index(au)]
-        both = np.isfinite(column) & np.isfinite(measured[:, place])
-        result[f"au{au}_rank_correlation"] = spearman(column[both], measured[both, place])
+    for place, (au, what) in enumerate(MEASURES):
+        for who, column in (
+            ("nano", graded[:, UNITS.index(au)]),
+            ("mediapipe", blendshape_scores(shapes, names)[:, UNITS.index(au)]),
+        ):
+            both = np.isfinite(column) & np.isfinite(measured[:, place])
+            result[f"au{au}_{what}_{who}"] = spearman(column[both], measured[both, place])
     result["prevalence"] = {str(au): _share(called[:, place]) for place, au in enumerate(UNITS)}
     return result
 
 
+MEASURES = ((GAP, "gap"), (DROP, "lower_lip"), (DROP, "chin"), (CLOSURE, "closure"))
+"""Unit and name of what `geometry` measures, in its order."""
 CLOSED = 0.02
 """Gap of the inner lips, in distances between the outer eye corners, below which they touch."""
 
 
-def geometry(points: NDArray[np.floating]) -> tuple[float, float, float]:
-    """Gap between the lips, drop of the jaw and closure of the eyes, from (478, 3) landmarks.
+def geometry(points: NDArray[np.floating]) -> tuple[float, float, float, float]:
+    """What can be measured of mouth, jaw and eyes in (478, 3) landmarks.
 
-    Gap and drop are in distances between the outer eye corners; the drop is the chin's distance
-    from the base of the nose; the closure is 1 less the mean opening of the eyes over their width.
+    The jaw's drop has two measures, both from the base of the nose, in lengths of the nose: the
+    lower lip's distance, which the jaw carries along, and the chin's, in which long faces outweigh
+    open mouths. MediaPipe's own blendshapes stand beside nano on each.
+
+    Returns:
+        Gap between the inner lips in distances between the outer eye corners; the lower lip's and
+        the chin's distance; closure of the eyes, 1 less their mean opening over their width.
     """
 
-    def apart(a: int, b: int) -> float:
-        return float(np.linalg.norm(points[a, :2] - points[b, :2]))
+    def apart(a: int, b: int, axes: int = 2) -> float:
+        return float(np.linalg.norm(points[a, :axes] - points[b, :axes]))
 
-    eyes = apart(33, 263)
+    nose = apart(168, 2, axes=3)  # in depth too: nodding shortens it
     opening = (apart(159, 145) / apart(33, 133) + apart(386, 374) / apart(362, 263)) / 2
-    return apart(13, 14) / eyes, apart(2, 152) / eyes, 1 - opening
+    lips = apart(13, 14) / apart(33, 263)
+    return lips, apart(2, 14, axes=3) / nose, apart(2, 152, axes=3) / nose, 1 - opening
 
 
 def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

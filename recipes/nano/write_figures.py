@@ -130,15 +130,20 @@ def units_overview(found: dict[str, Any]) -> str:
 def photo_sentence(found: dict[str, Any]) -> str:
     """Units on photographs, checked by labels and landmarks."""
     units = found["lfw_units"]
+
+    def pair(name: str) -> str:
+        nano, mediapipe = (number(units[f"{name}_{who}"], 2) for who in ("nano", "mediapipe"))
+        return f"{nano} ({mediapipe})"
+
     return (
         "On LFW photographs, which have no unit labels: AU12 is called on"
         f" {100 * units['au12_of_happiness']:.1f} % of {units['happiness']} happy faces\nand on"
         f" {100 * units['au12_of_sadness_and_anger_closed']:.1f} % of"
         f" {units['sadness_and_anger_closed']} sad or angry ones with closed lips. Rank correlation"
-        " with landmarks that\nlabelled nothing: AU25 with the gap of the lips"
-        f" {number(units['au25_rank_correlation'], 2)}, AU26 with the chin's drop"
-        f" {number(units['au26_rank_correlation'], 2)},\nAU43 with the closure of the eyes"
-        f" {number(units['au43_rank_correlation'], 2)}."
+        " with landmarks that\nlabelled nothing (MediaPipe's blendshapes beside it): AU25 with the"
+        f" gap of the lips {pair('au25_gap')}, AU26 with\nthe lower lip's distance from the nose"
+        f" {pair('au26_lower_lip')} and with the chin's {pair('au26_chin')}, AU43 with the closure"
+        f"\nof the eyes {pair('au43_closure')}."
     )
 
 

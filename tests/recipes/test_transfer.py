@@ -143,10 +143,11 @@ def test_geometry_and_rank_correlation_by_hand():
     points[133], points[362] = (-0.4, 0, 0), (0.4, 0, 0)
     points[14] = (0, 0.5, 0)
     points[152] = (0, 2, 0)
+    points[168] = (0, -0.6, -0.8)  # a nose of length 1 that stands off the face
     points[159], points[386] = (-0.7, -0.3, 0), (0.7, -0.3, 0)
     points[145], points[374] = (-0.7, 0, 0), (0.7, 0, 0)
-    gap, drop, closure = geometry(points)
-    assert (gap, drop) == pytest.approx((0.25, 1.0))
+    gap, lip, chin, closure = geometry(points)
+    assert (gap, lip, chin) == pytest.approx((0.25, 0.5, 2.0))
     assert closure == pytest.approx(0.5)
     assert spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 5.0, 90.0])) == 1.0
     assert spearman(np.array([1.0, 1.0, 2.0]), np.array([3.0, 3.0, 1.0])) == -1.0
