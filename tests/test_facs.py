@@ -25,6 +25,7 @@ CLASS_ORDER = {
         " 10 helplessness 11 disappointment"
     ),
     "affwild2": "0 neutral 1 anger 2 disgust 3 fear 4 happiness 5 sadness 6 surprise 7 other",
+    "faba": "0 happiness 1 sadness 2 surprise 3 anger 4 neutral 5 disgust 6 fear",
     "ck+": "0 neutral 1 anger 2 contempt 3 disgust 4 fear 5 happiness 6 sadness 7 surprise",
 }
 
@@ -34,7 +35,7 @@ UNIT_ORDER = {
     "affwild2": (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 25, 26),
     "gft": (1, 2, 4, 6, 10, 12, 14, 15, 23, 24),
     "emotionet": (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43),
-    "faba": (1, 2, 4, 5, 6, 10, 12, 17, 24, 25, 26, 43),
+    "faba": (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26, 27, 43),
 }
 
 

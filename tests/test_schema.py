@@ -94,12 +94,13 @@ def analyses(draw: st.DrawFn) -> Analysis:
 
 @st.composite
 def samples(draw: st.DrawFn) -> Sample:
-    clip = draw(st.booleans())
+    kind = draw(st.sampled_from(("image", "frames", "video")))
     return Sample(
         id=draw(names),
         dataset=draw(names),
-        image=None if clip else draw(names),
-        frames=tuple(draw(st.lists(names, min_size=1, max_size=3))) if clip else (),
+        image=draw(names) if kind == "image" else None,
+        frames=tuple(draw(st.lists(names, min_size=1, max_size=3))) if kind == "frames" else (),
+        video=draw(names) if kind == "video" else None,
         subject=draw(maybe(names)),
         split=draw(maybe(names)),
         expression=draw(maybe(expressions())),
@@ -197,8 +198,9 @@ WRONG = {
     "clip without end": (lambda: Analysis("a", kind="clip", start=1.0), "needs start and end"),
     "sample id": (lambda: Sample("", "d", "i"), "id is empty"),
     "sample dataset": (lambda: Sample("1", "", "i"), "names no dataset"),
-    "sample without picture": (lambda: Sample("1", "d"), "either an image or frames"),
-    "sample with both": (lambda: Sample("1", "d", "i", ("f",)), "either an image or frames"),
+    "sample without picture": (lambda: Sample("1", "d"), "exactly one of image, frames and video"),
+    "sample with both": (lambda: Sample("1", "d", "i", ("f",)), "exactly one of image"),
+    "frames and video": (lambda: Sample("1", "d", None, ("f",), "v"), "exactly one of image"),
 }
 
 

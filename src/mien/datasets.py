@@ -20,12 +20,14 @@ class DatasetLabels:
         action_units: coded units, in column order; empty where it codes none.
         benchmark_units: the units that publications average over, where they differ from the coded
             ones.
+        compounds: the dataset's own number of a compound class to its name.
         note: what to know before comparing numbers.
     """
 
     expressions: Mapping[int, str] = field(default_factory=dict)
     action_units: tuple[int, ...] = ()
     benchmark_units: tuple[int, ...] = ()
+    compounds: Mapping[int, str] = field(default_factory=dict)
     note: str = ""
 
 
@@ -44,6 +46,24 @@ DATASETS: Mapping[str, DatasetLabels] = MappingProxyType(
         ),
         "rafdb": DatasetLabels(
             _ordered("surprise fear disgust happiness sadness anger neutral", start=1)
+        ),
+        "rafdb_compound": DatasetLabels(
+            compounds=MappingProxyType(
+                {
+                    1: "happily surprised",
+                    2: "happily disgusted",
+                    3: "sadly fearful",
+                    4: "sadly angry",
+                    5: "sadly surprised",
+                    6: "sadly disgusted",
+                    7: "fearfully angry",
+                    8: "fearfully surprised",
+                    9: "angrily surprised",
+                    10: "angrily disgusted",
+                    11: "disgustedly surprised",
+                }
+            ),
+            note="two expressions in one; no label set of mien, so a label stands in attributes",
         ),
         "affectnet7": DatasetLabels(
             _ordered(_AFFECTNET), note="2017 csv; classes 7 to 10 are left out"
@@ -73,7 +93,12 @@ DATASETS: Mapping[str, DatasetLabels] = MappingProxyType(
         ),
         "ck+": DatasetLabels(
             _ordered("neutral anger contempt disgust fear happiness sadness surprise"),
-            note="AUs are coded freely, with intensity where given (0 there means not graded)",
+            (
+                *(1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 23, 24, 25, 26),
+                *(27, 28, 43),
+            ),
+            note="whole FACS at the peak, of which these are in mien's vocabulary; an intensity of"
+            " 0 means present and not graded",
         ),
         "bp4d": DatasetLabels(
             action_units=(1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24),
@@ -87,10 +112,12 @@ DATASETS: Mapping[str, DatasetLabels] = MappingProxyType(
         "gft": DatasetLabels(action_units=(1, 2, 4, 6, 10, 12, 14, 15, 23, 24)),
         "emotionet": DatasetLabels(action_units=(1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)),
         "faba": DatasetLabels(
-            _ordered("anger disgust fear happiness neutral sadness surprise"),
-            action_units=(1, 2, 4, 5, 6, 10, 12, 17, 24, 25, 26, 43),
-            note="labels are words in the texts, so the class order is alphabetical here; the units"
-            " are those that FABA-Bench scores",
+            _ordered("happiness sadness surprise anger neutral disgust fear"),
+            action_units=(
+                *(1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26, 27, 43),
+            ),
+            benchmark_units=(1, 2, 4, 5, 6, 10, 12, 17, 24, 25, 26, 43),
+            note="the numbers are those of the published scorer; training texts have no labels",
         ),
         "fea20k": DatasetLabels(note="labels and units are lists of names in each row"),
         "ferbench": DatasetLabels(note="every row brings its own list of candidate labels"),

@@ -26,8 +26,11 @@ class Sample(JsonRow):
     Attributes:
         id: unique within the dataset.
         dataset: key of `datasets.DATASETS`, or the user's own name.
-        image: path of the picture, relative to the dataset's root; None for a clip.
-        frames: paths of the frames of a clip, in order; empty for a picture.
+        image: path of the picture, relative to the dataset's root; None for a clip. Pictures
+            inside of other files are named as `mien.data.pictures` says: ``faces.parquet#row=7``.
+        frames: paths of the frames of a clip, in order; empty for a picture and a video file.
+        video: path of the clip's file, where it is one file. Exactly one of image, frames and
+            video is given.
         subject: who is shown, where the dataset says it; splits never share a subject.
         split: the dataset's own split.
         expression: None where unlabelled.
@@ -45,6 +48,7 @@ class Sample(JsonRow):
     dataset: str
     image: str | None = None
     frames: tuple[str, ...] = ()
+    video: str | None = None
     subject: str | None = None
     split: str | None = None
     expression: Expression | None = None
@@ -60,8 +64,8 @@ class Sample(JsonRow):
         require(bool(self.id), "id is empty")
         require(bool(self.dataset), f"sample {self.id!r} names no dataset")
         require(
-            (self.image is None) == bool(self.frames),
-            f"sample {self.id!r} needs either an image or frames",
+            (self.image is not None) + bool(self.frames) + (self.video is not None) == 1,
+            f"sample {self.id!r} needs exactly one of image, frames and video",
         )
         check_box(self.box)
         check_units(self.action_units)

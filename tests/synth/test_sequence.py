@@ -127,7 +127,7 @@ def test_a_row_for_each_clip(whole: ClipFolder, studio: Studio) -> None:
     for number, row in enumerate(found):
         scene = draw_scene(number, seed=2, split="train", model=studio.model)
         motion = draw_motion(scene, fps=10, seconds=2.0)
-        assert row.frames == (f"clips/{number:06d}.mp4",)
+        assert row.video == f"clips/{number:06d}.mp4"
         assert row.image is None
         assert (row.expression.label if row.expression else None) == scene.expression
         assert (row.subject, row.split) == (f"made-up-{scene.person.number}", "train")

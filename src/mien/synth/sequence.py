@@ -205,7 +205,7 @@ def clip_row(peak: Shot, motion: Motion, path: str, licence: str) -> Sample:
     eyes = next(unit for unit in peak.units if unit.au == 43)
     blinked = ActionUnit(45, present=bool(motion.blinks) if eyes.visible else None)
     units = (*(row.action_units or ()), blinked)
-    return replace(row, image=None, frames=(path,), attributes=attributes, action_units=units)
+    return replace(row, image=None, video=path, attributes=attributes, action_units=units)
 
 
 # ------------------------------------------------------------------------------------------ workers

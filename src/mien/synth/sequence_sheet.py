@@ -53,7 +53,7 @@ def _strip(folder: ClipFolder, row: Sample) -> Image.Image:
     pen.text((_SIDE + 2, 2), title, "black", _font(12))
     # the middle of each eighth, so that a frame stands above its place in the curves
     shown = [int((i + 0.5) / FRAMES * count) for i in range(FRAMES)]
-    for k, image in enumerate(read_clip(folder.path / row.frames[0])):
+    for k, image in enumerate(read_clip(folder.path / (row.video or ""))):
         for i, frame in enumerate(shown):
             if frame == k:
                 small = Image.fromarray(image).resize((_CELL, _CELL), Image.Resampling.LANCZOS)
