@@ -134,6 +134,16 @@ def macro_f1(counts: Confusion) -> float:
     return _mean(_f1(counts))
 
 
+def weighted_f1(counts: Confusion) -> float:
+    """Mean of F1 weighted by support, as some papers report it; NaN without samples.
+
+    It follows the frequent classes, so it stands beside macro-F1 and never in its place.
+    """
+    f1, support = _f1(counts), counts.support
+    total = int(support.sum())
+    return float(np.nansum(f1 * support) / total) if total else float("nan")
+
+
 def majority_baseline(counts: Confusion) -> float:
     """Accuracy of always answering the most frequent true class; NaN without samples."""
     total = int(counts.support.sum())

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 def pcc(truth: ArrayLike, predicted: ArrayLike) -> float:
     """Pearson correlation of (N,) and (N,), blind to scale and offset; NaN if one is constant."""
-    x, y = _pair(truth, predicted)
+    x, y = pair(truth, predicted)
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     dx, dy = x - x.mean(), y - y.mean()
@@ -29,7 +29,7 @@ def icc_3_1(truth: ArrayLike, predicted: ArrayLike) -> float:
     It forgives a constant offset and punishes another spread. (MSR - MSE) / (MSR + MSE), with MSR
     the mean square between frames and MSE that of the residual. NaN if the truth is constant.
     """
-    x, y = _pair(truth, predicted)
+    x, y = pair(truth, predicted)
     if len(x) < 2 or np.ptp(x) == 0:
         return float("nan")
     table = np.stack([x, y], axis=1)  # (N, 2)
@@ -40,9 +40,25 @@ def icc_3_1(truth: ArrayLike, predicted: ArrayLike) -> float:
     return float((between - residual) / (between + residual))
 
 
+def icc_2_1(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """ICC(2,1), two-way random, single rater, absolute agreement (Shrout & Fleiss, 1979).
+
+    Unlike ICC(3,1) it punishes a constant offset: (MSR - MSE) / (MSR + MSE + 2 (MSC - MSE) / N),
+    with MSC the mean square between the two raters. NaN if the truth is constant.
+    """
+    x, y = pair(truth, predicted)
+    if len(x) < 2 or np.ptp(x) == 0:
+        return float("nan")
+    n = len(x)
+    spread, shared = (x.var(ddof=1) + y.var(ddof=1)) / 2, np.cov(x, y)[0, 1]
+    between, residual = spread + shared, spread - shared
+    raters = n * (x.mean() - y.mean()) ** 2 / 2
+    return float((between - residual) / (between + residual + 2 * (raters - residual) / n))
+
+
 def mae(truth: ArrayLike, predicted: ArrayLike) -> float:
     """Mean absolute error of (N,) and (N,); NaN without samples."""
-    x, y = _pair(truth, predicted)
+    x, y = pair(truth, predicted)
     return float(np.abs(x - y).mean()) if len(x) else float("nan")
 
 
@@ -104,7 +120,12 @@ def mean_over_units(
     return (float(np.mean(known)) if known else float("nan")), undefined
 
 
-def _pair(truth: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.float64], ...]:
+def pair(truth: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.float64], ...]:
+    """(N,) and (N,) floats.
+
+    Raises:
+        ValueError: if they are not vectors of one length.
+    """
     x, y = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"truth {x.shape} and predicted {y.shape} are not (N,) and (N,)")
