@@ -1,0 +1,264 @@
+"""Asks one model the questions of a suite and keeps every answer."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mien import __version__
+from mien.bench.crops import NoFaceError, cut_faces
+from mien.bench.labels import may_ask
+from mien.bench.source import SAMPLES_FILE, Chosen, Source
+from mien.bench.store import AnswerStore, Record
+from mien.bench.suite import Suite, TaskSpec
+from mien.engines import EngineError
+from mien.engines.request import Reply, Request, Responder
+from mien.faces import Finder
+from mien.partfile import write_whole
+from mien.sample import Sample
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        folder: where its answers are.
+        items: questions of the run, asked now or before.
+        statuses: status to count over those items; "missing" are those not asked yet.
+        error: why the run stopped early; None where it came to its end.
+    """
+
+    folder: Path
+    items: int
+    statuses: Counter[str]
+    error: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every question was asked and none failed."""
+        return self.error is None and not self.statuses["missing"] and not self.statuses["failed"]
+
+
+def item_id(sample: Sample, task: TaskSpec) -> str:
+    """Name of one question about one sample."""
+    return f"{sample.id}#{task.name}"
+
+
+def model_slug(model: str) -> str:
+    """A model's name as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")[:100] or "model"
+
+
+def header_of(
+    suite: Suite, chosen: Chosen, responder: Responder, *, scoring: str
+) -> dict[str, Any]:
+    """What decides a run's answers."""
+    spec = responder.crop_spec
+    return {
+        "suite": {"name": suite.name, "version": suite.version, "hash": suite.hash()},
+        "prompts": suite.prompt_hashes(scoring),
+        "data": chosen.fingerprint,
+        "model": responder.name,
+        "identity": dict(responder.identity()),
+        "scoring": scoring,
+        "crop": {"size": spec.size, "scale": spec.scale, "shift": spec.shift, "align": spec.align},
+    }
+
+
+def run_model(
+    suite: Suite,
+    source: Source,
+    chosen: Chosen,
+    responder: Responder,
+    finder: Finder,
+    folder: Path,
+    *,
+    scoring: str = "text",
+    keep_failed: bool = False,
+    limit: int | None = None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Outcome:
+    """Asks all questions that have no answer yet.
+
+    Args:
+        suite: what is asked.
+        source: opens the pictures.
+        chosen: the samples.
+        responder: who answers.
+        finder: who finds the faces.
+        folder: where `answers.jsonl`, `samples.jsonl` and `run.json` go.
+        scoring: "text", or "likelihood" to score the expressions as options.
+        keep_failed: leave failed answers as they are, instead of asking again.
+        limit: as given to `choose`, for the report.
+        advance: called with the number of questions that are done.
+
+    Raises:
+        StoreError: if the folder holds answers that may not be mixed with these.
+        mien.partfile.SinkError: if an answer cannot be written.
+    """
+    with AnswerStore(folder, header_of(suite, chosen, responder, scoring=scoring)) as store:
+        _write_samples(folder, chosen)
+        write_run(folder, suite, chosen, responder, limit=limit)
+        asked = _Asked(suite, source, finder, responder, store, scoring, keep_failed, advance)
+        error = None
+        try:
+            for reply in responder.respond(asked.requests(chosen)):
+                asked.take(reply)
+        except EngineError as problem:
+            error = str(problem)
+        statuses = Counter(store.statuses.get(i, "missing") for i in _all_items(suite, chosen))
+    return Outcome(folder, sum(statuses.values()), statuses, error)
+
+
+class _Asked:
+    """The questions of one run on their way to the responder and back."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        source: Source,
+        finder: Finder,
+        responder: Responder,
+        store: AnswerStore,
+        scoring: str,
+        keep_failed: bool,
+        advance: Callable[[int], None],
+    ) -> None:
+        self.suite, self.source, self.finder, self.store = suite, source, finder, store
+        self.spec, self.scoring, self.keep_failed = responder.crop_spec, scoring, keep_failed
+        self.advance = advance
+        self.pending: set[str] = set()
+
+    def requests(self, chosen: Chosen) -> Iterator[Request]:
+        """The questions without an answer, all about one face in a row.
+
+        They share one tuple of crops, by which a responder knows that it saw the face already.
+        """
+        for sample in chosen.samples:
+            tasks = [task for task in self.suite.tasks if may_ask(task, sample, self.suite)]
+            left = [t for t in tasks if not self._answered(item_id(sample, t))]
+            self.advance(len(tasks) - len(left))
+            if not left:
+                continue
+            try:
+                pictures = self.source.pictures(sample, self.suite.frames)
+                crops = cut_faces(sample, pictures, self.finder, self.spec)
+            except NoFaceError as error:
+                self._cannot_ask(sample, left, Record("", "no_face", error=str(error)))
+                continue
+            except (OSError, ValueError) as error:
+                self._cannot_ask(sample, left, Record("", "unreadable", error=_one_line(error)))
+                continue
+            for task in left:
+                self.pending.add(item_id(sample, task))
+                yield Request(
+                    id=item_id(sample, task),
+                    images=crops,
+                    prompt=task.prompt,
+                    system=task.system,
+                    options=self.suite.options_of(task, self.scoring),
+                    max_tokens=task.max_tokens,
+                )
+
+    def take(self, reply: Reply) -> None:
+        """Keeps a reply.
+
+        Raises:
+            EngineError: if nobody asked for it, or it came before.
+        """
+        if reply.id not in self.pending:
+            raise EngineError(f"the model sent an answer that nobody asked for: {reply.id!r}")
+        self.pending.remove(reply.id)
+        self.store.append(record_of(reply))
+        self.advance(1)
+
+    def _answered(self, item: str) -> bool:
+        return self.store.answered(item, keep_failed=self.keep_failed)
+
+    def _cannot_ask(self, sample: Sample, tasks: list[TaskSpec], why: Record) -> None:
+        for task in tasks:
+            self.store.append(Record(item_id(sample, task), why.status, error=why.error))
+        self.advance(len(tasks))
+
+
+def record_of(reply: Reply) -> Record:
+    """A reply as it is kept; numbers are rounded to six decimals."""
+    expression = units = None
+    if reply.numbers is not None:
+        if reply.numbers.expression is not None and reply.numbers.expression.scores is not None:
+            scores = reply.numbers.expression.scores
+            expression = {name: round(value, 6) for name, value in scores.items()}
+        if reply.numbers.action_units is not None:
+            units = {
+                str(u.au): [_rounded(u.probability), _rounded(u.intensity)]
+                for u in reply.numbers.action_units
+                if u.side == "both"
+            }
+    options = reply.option_scores
+    return Record(
+        reply.id,
+        reply.status,
+        text=reply.text,
+        error=reply.error,
+        expression=expression,
+        units=units,
+        option_scores=None if options is None else {k: round(v, 6) for k, v in options.items()},
+        seconds=_rounded(reply.seconds),
+        usage=dict(reply.usage),
+        warnings=tuple(reply.warnings),
+    )
+
+
+def write_run(
+    folder: Path, suite: Suite, chosen: Chosen, responder: Responder, *, limit: int | None
+) -> None:
+    """Writes `run.json`: the suite, and what a report says beside the header."""
+    data = {
+        "suite": suite.to_dict(),
+        "settings": dict(responder.settings()),
+        "versions": versions(),
+        "data": {"samples": chosen.total, "limit": limit, "left_out": chosen.left_out},
+    }
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    write_whole(folder / RUN_FILE, text.encode() + b"\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what asks and scores."""
+    import numpy
+
+    return {
+        "mien": __version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _write_samples(folder: Path, chosen: Chosen) -> None:
+    lines = "".join(sample.to_json() + "\n" for sample in chosen.samples)
+    write_whole(folder / SAMPLES_FILE, lines.encode())
+
+
+def _all_items(suite: Suite, chosen: Chosen) -> Iterator[str]:
+    for sample in chosen.samples:
+        for task in suite.tasks:
+            if may_ask(task, sample, suite):
+                yield item_id(sample, task)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
