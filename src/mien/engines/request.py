@@ -55,6 +55,7 @@ class Reply:
         option_scores: option to log-likelihood, where `Request.options` asked for it.
         seconds: from sending to answer, where it was measured for this request alone.
         usage: tokens, as the endpoint counted them ("prompt_tokens", "completion_tokens").
+        warnings: what a user should know about this answer, such as an end cut off by the limit.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Reply:
     option_scores: Mapping[str, float] | None = None
     seconds: float | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Responder(Protocol):

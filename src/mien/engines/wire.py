@@ -1,0 +1,157 @@
+"""What an API for chat with pictures must say of itself, and what endpoints differ in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+from mien.engines.base import EngineError
+from mien.engines.request import Request
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
+
+
+class BadReplyError(ValueError):
+    """An endpoint's answer that cannot be read; asking again may help."""
+
+
+class WithheldError(ValueError):
+    """An answer that the endpoint withholds, as its safety filter does; asking again is no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What endpoints and models disagree about; weakened where one is refused.
+
+    Attributes:
+        schema: how a request's JSON schema is sent: whole, as "some JSON object", or not at all.
+        token_field: name of the limit of tokens.
+        temperature, seed: whether they are sent.
+    """
+
+    schema: Literal["schema", "object", "none"] = "schema"
+    token_field: str = "max_tokens"
+    temperature: bool = True
+    seed: bool = True
+
+    def weaker(self, complaint: str, *, has_schema: bool) -> Options | None:
+        """What to try where an endpoint refuses a request; None where nothing is left.
+
+        Args:
+            complaint: the endpoint's words.
+            has_schema: whether the request has a schema.
+        """
+        named = re.search(r"max_(?:completion_)?tokens", complaint)
+        if named and re.search(r"unsupported|not supported|unrecogni|instead|unknown", complaint):
+            other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+            return replace(self, token_field=other[self.token_field])
+        for name in ("temperature", "seed"):
+            if getattr(self, name) and re.search(rf"\b{name}\b", complaint):
+                return replace(self, **{name: False})
+        if not has_schema or self.schema == "none":
+            return None
+        if self.schema == "schema":
+            return replace(self, schema="object")
+        return replace(self, schema="none")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What stands in an endpoint's answer.
+
+    Attributes:
+        text: the words, perhaps empty.
+        usage: tokens by "prompt_tokens" and "completion_tokens", where they are counted.
+        warnings: such as an end cut off.
+    """
+
+    text: str
+    usage: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Wire(Protocol):
+    """How one kind of API is spoken.
+
+    Attributes:
+        api: its name, for reports.
+        model: the endpoint's name of the model.
+        base: address without the last part.
+        options: what is tried first.
+    """
+
+    api: str
+    model: str
+    base: str
+    options: Options
+
+    def url(self) -> str:
+        """Where requests are posted."""
+        ...
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        """Headers of a request."""
+        ...
+
+    def body(self, request: Request, options: Options) -> dict[str, Any]:
+        """JSON of a request."""
+        ...
+
+    def read(self, data: Any) -> Said:
+        """The answer in an endpoint's JSON.
+
+        Raises:
+            BadReplyError: if it has none.
+            WithheldError: if the endpoint withholds it.
+        """
+        ...
+
+
+def check_base(address: str) -> str:
+    """An endpoint's address without a slash at its end.
+
+    Raises:
+        EngineError: if it is no http address, or holds a password or a query, which would end up
+            in reports.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EngineError(
+            f"endpoint {_plain(address)!r} is no address such as http://localhost:8000/v1"
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise EngineError(
+            f"the endpoint's address at {parts.hostname} holds more than a path; keys come from an"
+            " environment variable (--key-env NAME)"
+        )
+    return address.rstrip("/")
+
+
+def host_of(address: str) -> str:
+    """Host and, where it is given, port."""
+    parts = urlsplit(address)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is on this machine."""
+    return urlsplit(address).hostname in LOCAL_HOSTS
+
+
+def complaint_of(data: Any) -> str:
+    """The words of an error in an endpoint's JSON, or an empty text."""
+    if isinstance(data, list) and data:
+        data = data[0]
+    error = data.get("error", data) if isinstance(data, dict) else data
+    if isinstance(error, dict):
+        parts = [error.get(name) for name in ("message", "detail", "param", "code", "status")]
+        return " ".join(str(part) for part in parts if part)
+    return str(error) if error else ""
+
+
+def _plain(address: str) -> str:
+    """An address without what may be a password."""
+    return re.sub(r"//[^/@]*@", "//", address).split("?")[0]
