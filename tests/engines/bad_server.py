@@ -113,7 +113,7 @@ def bad_server(behave: Behave) -> Iterator[BadServer]:
         protocol_version = "HTTP/1.1"
         wbufsize = 1 << 16  # head and body in one piece
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             seen = state.note(self.path, dict(self.headers.items()), body)
             try:

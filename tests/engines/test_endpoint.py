@@ -55,6 +55,12 @@ def ask(server, items, **changes):
         asked.close()
 
 
+def collect(replies, into):
+    """Ids as they come, so that those before an error are kept."""
+    for reply in replies:
+        into.append(reply.id)
+
+
 def test_request_and_reply_on_the_wire():
     with bad_server(lambda seen: said("Happiness.", reasoning_content="hm")) as server:
         item = Request("a", (picture(1), picture(2)), "Look.", system="Be brief.", schema=SCHEMA)
@@ -212,8 +218,7 @@ def test_replies_that_are_ready_are_given_before_the_error():
     with bad_server(behave) as server:
         asked = responder(server, concurrency=4)
         with pytest.raises(EngineError):
-            for reply in asked.respond(requests(4)):
-                got.append(reply.id)
+            collect(asked.respond(requests(4)), got)
         asked.close()
     assert sorted(got) == ["0", "2", "3"]
 
@@ -319,8 +324,7 @@ def test_a_source_that_fails_loses_no_answer():
     with bad_server(lambda seen: said("fine")) as server:
         asked = responder(server)
         with pytest.raises(OSError, match="the disk is gone"):
-            for reply in asked.respond(source()):
-                got.append(reply.id)
+            collect(asked.respond(source()), got)
         asked.close()
     assert sorted(got) == ["0", "1", "2"]
 

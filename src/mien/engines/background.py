@@ -65,7 +65,8 @@ def stream(
         start: makes the coroutine of an item, in the caller's thread.
         limit: coroutines under way at a time.
     """
-    source, broken = iter(items), None
+    source = iter(items)
+    broken: Exception | None = None
     running: set[Future[Result]] = set()
     done: queue.SimpleQueue[Future[Result]] = queue.SimpleQueue()
     more = True
@@ -88,9 +89,10 @@ def stream(
                 break
             future = _next(done)
             running.discard(future)
-            if (error := future.exception()) is not None:
+            failed = future.exception()
+            if failed is not None:
                 yield from _ready(done)
-                raise error
+                raise failed
             yield future.result()
         if broken is not None:
             raise broken

@@ -48,9 +48,10 @@ class Options:
         if named and re.search(r"unsupported|not supported|unrecogni|instead|unknown", complaint):
             other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
             return replace(self, token_field=other[self.token_field])
-        for name in ("temperature", "seed"):
-            if getattr(self, name) and re.search(rf"\b{name}\b", complaint):
-                return replace(self, **{name: False})
+        if self.temperature and re.search(r"\btemperature\b", complaint):
+            return replace(self, temperature=False)
+        if self.seed and re.search(r"\bseed\b", complaint):
+            return replace(self, seed=False)
         if not has_schema or self.schema == "none":
             return None
         if self.schema == "schema":
