@@ -16,12 +16,13 @@ class NoFaceError(LookupError):
 
 
 def cut_faces(
-    sample: Sample, pictures: list[Picture], finder: Finder, spec: CropSpec
+    sample: Sample, pictures: list[Picture], finder: Finder | None, spec: CropSpec
 ) -> tuple[Picture, ...]:
     """The sample's face in each of its pictures.
 
     Of several faces the one that the dataset's box names is taken, else the largest. Frames of a
-    clip without a face are passed over.
+    clip without a face are passed over. Without a finder the dataset's box is the face, and the
+    whole picture where there is no box.
 
     Returns:
         RGB crops of shape (S, S, 3), S as `spec` says; at least one.
@@ -31,12 +32,16 @@ def cut_faces(
     """
     crops = []
     for picture in pictures:
-        face = _pick(finder.find(picture), picture, sample.box)
+        if finder is None:
+            face = _labelled(picture, sample.box)
+        else:
+            face = _pick(finder.find(picture), picture, sample.box)
         if face is not None:
             crops.append(crop_face(picture, face, spec))
     if not crops:
         where = "where the dataset has it" if sample.box is not None else "in the picture"
-        raise NoFaceError(f"{finder.name} found no face {where}")
+        name = finder.name if finder is not None else "the dataset"
+        raise NoFaceError(f"{name} found no face {where}")
     return tuple(crops)
 
 
@@ -48,6 +53,11 @@ def overlap(a: Box, b: Box) -> float:
         return 0.0
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return width * height / (sum(areas) - width * height)
+
+
+def _labelled(picture: Picture, box: Box | None) -> Face | None:
+    height, width = picture.shape[:2]
+    return Face(box=box or (0.0, 0.0, float(width), float(height)))
 
 
 def _pick(faces: list[Face], picture: Picture, box: Box | None) -> Face | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from mien import facs
 from mien.bench.suite import Suite, TaskSpec
+from mien.data.folds import BP4D_PARTS, DISFA_PARTS
 from mien.language import describe
 from mien.sample import Sample
 from mien.schema import ActionUnit
@@ -91,6 +92,20 @@ def cluster_of(sample: Sample) -> tuple[str | None, str | None]:
     """Subject and clip of a sample, each None where the dataset does not say it."""
     clip = sample.attributes.get("clip") or sample.attributes.get("video")
     return sample.subject, str(clip) if clip is not None else None
+
+
+def fold_of(sample: Sample, folds: str) -> str:
+    """The fold of a sample; empty where it is in none.
+
+    Args:
+        sample: with its split and subject.
+        folds: as in `Suite`.
+    """
+    if folds == "split":
+        return sample.split or ""
+    parts = {"bp4d": BP4D_PARTS, "disfa": DISFA_PARTS}.get(folds, ())
+    places = (k for k, people in enumerate(parts, 1) if sample.subject in people)
+    return next((f"part {k}" for k in places), "")
 
 
 def group_value(attribute: str, attributes: Mapping[str, str | float]) -> str | None:

@@ -79,7 +79,7 @@ def run_model(
     source: Source,
     chosen: Chosen,
     responder: Responder,
-    finder: Finder,
+    finder: Finder | None,
     folder: Path,
     *,
     scoring: str = "text",
@@ -94,7 +94,7 @@ def run_model(
         source: opens the pictures.
         chosen: the samples.
         responder: who answers.
-        finder: who finds the faces.
+        finder: who finds the faces; None takes the dataset's boxes.
         folder: where `answers.jsonl`, `samples.jsonl` and `run.json` go.
         scoring: "text", or "likelihood" to score the expressions as options.
         keep_failed: leave failed answers as they are, instead of asking again.
@@ -126,7 +126,7 @@ class _Asked:
         self,
         suite: Suite,
         source: Source,
-        finder: Finder,
+        finder: Finder | None,
         responder: Responder,
         store: AnswerStore,
         scoring: str,
@@ -163,7 +163,7 @@ class _Asked:
                 yield Request(
                     id=item_id(sample, task),
                     images=crops,
-                    prompt=task.prompt,
+                    prompt=task.question(sample.attributes),
                     system=task.system,
                     options=self.suite.options_of(task, self.scoring),
                     max_tokens=task.max_tokens,

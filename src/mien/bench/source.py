@@ -6,7 +6,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,8 +141,6 @@ def _decoded(benchmark: FeaBenchSynth, index: int) -> Picture:
 
 def _seen_grades(sample: Sample) -> Sample:
     """The sample without intensities of hidden units, which the benchmark does not score."""
-    from dataclasses import replace
-
     hidden = {int(n) for n in str(sample.attributes.get("hidden_units", "")).split()}
     units = tuple(
         replace(unit, intensity=None) if unit.au in hidden else unit
@@ -153,10 +151,20 @@ def _seen_grades(sample: Sample) -> Sample:
 
 def _on_disk(suite: Suite, root: Path) -> Source:
     from mien.data.pictures import open_frames
-    from mien.data.readers import read
+    from mien.data.readers import DataError, read
 
     spec = suite.source
-    return Source(
-        lambda: read(spec.reader, root, split=spec.split, **spec.options),
-        lambda sample, count: open_frames(sample, root, count),
-    )
+    folder = root.parent if root.is_file() else root
+
+    def samples() -> Iterator[Sample]:
+        try:
+            if not spec.folds:
+                yield from read(spec.reader, root, split=spec.split, **spec.options)
+            for fold in spec.folds:
+                options = {**spec.options, "fold": fold}
+                for sample in read(spec.reader, root, split=spec.split, **options):
+                    yield replace(sample, split=f"fold {fold}")
+        except DataError as error:
+            raise SourceError(str(error)) from error
+
+    return Source(samples, lambda sample, count: open_frames(sample, folder, count))

@@ -23,13 +23,15 @@ Kind = Literal[
     "valence_arousal",
 ]
 Read = Literal["whole", "first"]
+Folds = Literal["", "split", "bp4d", "disfa"]
+FACES = (*FINDERS, "box")
 
 EXPRESSION_FIGURES = ("war", "uar", "macro_f1")
-UNIT_FIGURES = ("au_macro_f1", "au_micro_f1", "au_fold_f1", "au_shared_f1", "au_accuracy")
-TEXT_FIGURES = ("rouge_l", "bleu", "words", "distinct_1", "distinct_2")
+UNIT_FIGURES = ("au_macro_f1", "au_micro_f1", "au_accuracy", "au_shared_f1")
+TEXT_FIGURES = ("rouge_l", "bleu", "words")
 REASON_FIGURES = (
     *("rationale_precision", "rationale_recall", "rationale_f1"),
-    *("expression_match", "consistency", "faithful"),
+    *("hallucination", "fabricating", "expression_match", "consistency"),
 )
 FIGURES: Mapping[str, tuple[str, ...]] = {
     "expression": EXPRESSION_FIGURES,
@@ -61,6 +63,8 @@ class TaskSpec:
         max_tokens: longest answer, in tokens of the model.
         read: "whole" reads labels from the whole answer, "first" from its first line or sentence.
         metrics: figures for the headline, out of `FIGURES`.
+        own_prompt: attribute that holds a sample's own question, which is asked instead of
+            `prompt` where there is one.
     """
 
     kind: Kind
@@ -70,6 +74,7 @@ class TaskSpec:
     max_tokens: int = 256
     read: Read = "whole"
     metrics: tuple[str, ...] = ()
+    own_prompt: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -91,7 +96,13 @@ class TaskSpec:
 
     def prompt_hash(self, options: tuple[str, ...] = ()) -> str:
         """SHA-256 of what decides the question: kind, prompt, system, length and options."""
-        return _hash([self.kind, self.prompt, self.system, self.max_tokens, list(options)])
+        words = [self.kind, self.prompt, self.own_prompt, self.system]
+        return _hash([*words, self.max_tokens, list(options)])
+
+    def question(self, attributes: Mapping[str, str | float]) -> str:
+        """The words for one sample."""
+        own = attributes.get(self.own_prompt) if self.own_prompt else None
+        return own if isinstance(own, str) and own.strip() else self.prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +113,14 @@ class SourceSpec:
         reader: name of a reader of `mien.data.readers`, or "feabench-synth", which is built in.
         split: the split that is read, or None for all.
         options: further options of the reader.
+        folds: values of the reader's option `fold` that are read one after the other, each with
+            its own split; the samples then carry "fold 1" and so on as their split.
     """
 
     reader: str
     split: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    folds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +140,10 @@ class Suite:
             beside the full one; empty where this says nothing.
         threshold: intensity from which on a graded unit counts as present; None takes the
             dataset's own word for it.
-        folds: "split" where the fold stands in the samples' split, "" where there are none.
-        faces: "mediapipe" finds each face, "whole" takes each picture as one face.
+        folds: where the folds are known from: "split" (the samples' split), "bp4d" and "disfa" (the
+            published lists of people); "" where there are none.
+        faces: "mediapipe" finds each face, "whole" takes each picture as one face, "box" takes the
+            dataset's box, and the whole picture where it has none.
         frames: pictures of a clip that are shown.
         groups: attributes by which results are split.
         published: rows of publications, each with "model", "source" and figures in percent.
@@ -145,7 +161,7 @@ class Suite:
     units: tuple[int, ...] = ()
     shared_units: tuple[int, ...] = ()
     threshold: float | None = None
-    folds: Literal["", "split"] = ""
+    folds: Folds = ""
     faces: str = "mediapipe"
     frames: int = 1
     groups: tuple[str, ...] = ()
@@ -162,12 +178,12 @@ class Suite:
             raise SuiteError(f"units repeat: {list(self.units)}")
         if extra := set(self.shared_units) - set(self.units):
             raise SuiteError(f"shared_units {sorted(extra)} are not among the units")
-        if self.faces not in FINDERS:
-            raise SuiteError(f"faces is {self.faces!r}, not one of {', '.join(FINDERS)}")
+        if self.faces not in FACES:
+            raise SuiteError(f"faces is {self.faces!r}, not one of {', '.join(FACES)}")
         if self.frames < 1:
             raise SuiteError(f"frames is {self.frames}, below 1")
-        if self.folds not in ("", "split"):
-            raise SuiteError(f"folds is {self.folds!r}, not '' or 'split'")
+        if self.folds not in get_args(Folds):
+            raise SuiteError(f"folds is {self.folds!r}, not one of {', '.join(get_args(Folds))}")
         if self.threshold is not None and not 0 < self.threshold <= 5:
             raise SuiteError(f"threshold is {self.threshold}, outside (0, 5]")
         if not self.tasks:

@@ -19,7 +19,7 @@ from mien.bench.score.read_items import read_items
 from mien.bench.score.reading import Overlap
 from mien.bench.score.tally import Tally, joined
 from mien.bench.score.texts import rationale_tally, rege_tally, text_tally, variety
-from mien.bench.score.units import unit_baselines, unit_rows, unit_tally
+from mien.bench.score.units import mean, unit_baselines, unit_rows, unit_tally
 from mien.bench.score.valence import valence_tally
 from mien.bench.suite import FIGURES, Suite
 from mien.metrics import Resampler
@@ -156,6 +156,7 @@ def _task_result(
         rows, table, undefined, found = expression_tables(items, labels)
         extra = {"classes": rows, "confusion": table}
         baselines = dict(found)
+        figures |= _fold_means(items, tally)
         if items.task.kind == "expression" and items.has_numbers:
             numbers = expression_numbers(items, labels, resampler)
     elif items.asks_units:
@@ -166,10 +167,9 @@ def _task_result(
         extra = {"units": rows_by_unit}
         baselines = dict(unit_baselines(items, suite))
         undefined = tuple(f"AU{row.au}" for row in rows_by_unit if row.present == 0)
-        if items.folds:
-            means = [r.fold_mean for r in rows_by_unit if r.fold_mean == r.fold_mean]
-            known = [m for m in means if m is not None]
-            figures["au_fold_f1"] = Figure(float(np.mean(known)) if known else float("nan"))
+        folds = {row.au: row.fold_mean for row in rows_by_unit if row.fold_mean is not None}
+        if folds:
+            figures["au_fold_f1"] = Figure(mean(folds))
         for unit in suite.units:
             figures.pop(f"au{unit}_f1", None)  # they stand in the table
     if any(reference is not None for reference in items.references):
@@ -214,6 +214,16 @@ def _parsed_only(items: Items, tally: Tally, names: tuple[str, ...]) -> dict[str
         return {}
     values = tally.values(ok)
     return {name: values[name] for name in names if name in values and name != "parse_rate"}
+
+
+def _fold_means(items: Items, tally: Tally) -> dict[str, Figure]:
+    """Mean over folds of WAR and UAR, which publications on clips report; no interval."""
+    folds = sorted(set(items.folds))
+    if len(folds) < 2:
+        return {}
+    each = [tally.values(np.array([f == fold for f in items.folds])) for fold in folds]
+    means = {name: float(np.mean([values[name] for values in each])) for name in ("war", "uar")}
+    return {f"{name}_fold_mean": Figure(value) for name, value in means.items()}
 
 
 def _groups(items: Items, tally: Tally, suite: Suite) -> list[GroupRow]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mien.bench.labels import (
     cluster_of,
+    fold_of,
     group_value,
     may_ask,
     reference_text,
@@ -171,8 +172,8 @@ def _items(
         items.references.append(reference_text(task, sample, suite, key))
         items.expressions.append(true_expression(sample, suite))
         items.score_expression.append(record.expression)
-        if suite.folds == "split":
-            items.folds.append(sample.split or "")
+        if suite.folds:
+            items.folds.append(fold_of(sample, suite.folds))
         truth.append(true_units(sample, suite.units, suite.threshold))
         grades.append(true_intensities(sample, suite.units))
         va.append([_known(sample.valence), _known(sample.arousal)])
