@@ -1,0 +1,1 @@
+"""Instruction data from labelled faces: plan, text, checks, files."""

@@ -1,0 +1,240 @@
+"""Files of a set, each whole or not there, and the list of those that are finished."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mien.data.build.rows import turns_of
+from mien.data.build.settings import BuildError, BuildSettings, differences
+from mien.partfile import sink_error, write_whole
+
+MANIFEST = "build.json"
+ROOTS = "roots.json"
+DATA = "data"
+SET_ASIDE = "set_aside"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One finished file.
+
+    Attributes:
+        name: of the file in `data/`.
+        rows: in it.
+        sha256: of its bytes.
+        stats: counts of the checks: texts asked for, kept, refused by rule, set aside, tokens.
+    """
+
+    name: str
+    rows: int
+    sha256: str
+    stats: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Folder:
+    """A set on disk: settings, finished shards, rows.
+
+    Args:
+        path: the folder; made by `begin`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.shards: list[Shard] = []
+        self.settings: dict[str, Any] = {}
+        self.complete = False
+
+    @classmethod
+    def open(cls, path: Path) -> Folder:
+        """A set that a build has begun.
+
+        Raises:
+            BuildError: if there is none, or it is damaged.
+        """
+        folder = cls(path)
+        if not folder._load():
+            raise BuildError(f"{path} holds no {MANIFEST}; `mien data build` makes such a folder")
+        return folder
+
+    def begin(self, settings: BuildSettings) -> None:
+        """Makes the folder, or goes on with one that has the same settings.
+
+        Raises:
+            BuildError: if it was begun with other settings, or holds something else.
+            SinkError: if it cannot be written.
+        """
+        try:
+            (self.path / DATA).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise sink_error(self.path, error) from error
+        here = settings.to_dict()
+        if self._load():
+            changed = differences(self.settings, here)
+            if changed and self.shards:
+                raise BuildError(
+                    f"{self.path} was begun with other settings: {'; '.join(changed)}. Use the "
+                    "same ones to go on, or choose another --out"
+                )
+        elif any((self.path / DATA).iterdir()):
+            raise BuildError(
+                f"{self.path / DATA} holds files but no {MANIFEST} is there; choose another --out"
+            )
+        self.settings = here
+        self.save()
+
+    def _load(self) -> bool:
+        path = self.path / MANIFEST
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            self.settings = data["settings"]
+            self.shards = [Shard(**entry) for entry in data["shards"]]
+            self.complete = data["complete"]
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise BuildError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BuildError(
+                f"{path} is no list of shards of this mien ({error}); choose another --out"
+            ) from error
+        return True
+
+    def save(self, *, complete: bool = False) -> None:
+        """Writes the list of finished shards."""
+        self.complete = complete
+        data = {
+            "settings": self.settings,
+            "complete": complete,
+            "rows": sum(shard.rows for shard in self.shards),
+            "shards": [asdict(shard) for shard in self.shards],
+        }
+        write_whole(self.path / MANIFEST, (json.dumps(data, indent=1) + "\n").encode())
+
+    def file(self, name: str) -> Path:
+        """Path of a shard."""
+        return self.path / DATA / name
+
+    def finished(self, number: int) -> bool:
+        """Whether a shard is there, as large as it was written."""
+        return number < len(self.shards) and self.file(self.shards[number].name).is_file()
+
+    def add(
+        self, number: int, data: bytes, *, rows: int, stats: Mapping[str, Any], aside: bytes
+    ) -> None:
+        """Writes the next shard, then what was set aside, then the list.
+
+        Raises:
+            SinkError: if it cannot be written; the shard is then not there.
+        """
+        name = f"{self.settings['split']}-{number:05d}.{self.settings['format']}"
+        if aside:
+            place = self.path / SET_ASIDE
+            try:
+                place.mkdir(exist_ok=True)
+            except OSError as error:
+                raise sink_error(place, error) from error
+            write_whole(place / f"{number:05d}.jsonl", aside)
+        write_whole(self.file(name), data)
+        shard = Shard(name, rows, hashlib.sha256(data).hexdigest(), stats)
+        self.shards[number:] = [shard, *self.shards[number + 1 :]]
+        self.save()
+
+    def rows(self, *, pictures: bool = False) -> Iterator[dict[str, Any]]:
+        """All rows of the finished shards, in order, a few in memory at a time.
+
+        Args:
+            pictures: whether embedded pictures are read too.
+
+        Raises:
+            BuildError: if a shard is missing or damaged.
+        """
+        for shard in self.shards:
+            path = self.file(shard.name)
+            read = _parquet_rows if path.suffix == ".parquet" else _json_rows
+            try:
+                yield from read(path, pictures)
+            except FileNotFoundError as error:
+                raise BuildError(
+                    f"{path} is missing; run the same `mien data build` again to make it"
+                ) from error
+            except (OSError, ValueError) as error:
+                raise BuildError(
+                    f"{path} is damaged ({error}); delete it and run `mien data build` again"
+                ) from error
+
+    def answers(self) -> Iterator[tuple[dict[str, Any], list[str]]]:
+        """Rows with their answers."""
+        for row in self.rows():
+            yield row, [answer for _, answer in turns_of(row)]
+
+    def set_aside(self) -> Iterator[dict[str, Any]]:
+        """What was set aside, in order."""
+        for number in range(len(self.shards)):
+            path = self.path / SET_ASIDE / f"{number:05d}.jsonl"
+            if path.is_file():
+                yield from _json_rows(path, False)
+
+    def roots(self) -> dict[str, Path]:
+        """Folders of the sources on this machine; empty where they are not known."""
+        try:
+            data = json.loads((self.path / ROOTS).read_text(encoding="utf-8"))
+            return {name: Path(folder) for name, folder in data.items()}
+        except (OSError, ValueError):
+            return {}
+
+
+def _json_rows(path: Path, pictures: bool) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def _parquet_rows(path: Path, pictures: bool) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        embedded = str(file.schema_arrow.field("images").type.value_type) != "string"
+        columns = names
+        if embedded and not pictures:
+            columns = [name for name in names if name != "images"] + ["images.list.element.path"]
+        for batch in file.iter_batches(64 if pictures else 1000, columns=columns):
+            for row in batch.to_pylist():
+                if embedded and not pictures:
+                    row["images"] = [image["path"] for image in row["images"]]
+                yield row
+
+
+@contextlib.contextmanager
+def own(folder: Path) -> Iterator[None]:
+    """The folder, made if need be, and no other run's meanwhile.
+
+    Raises:
+        BuildError: if another run writes to it.
+        SinkError: if it cannot be made.
+    """
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise sink_error(folder, error) from error
+    try:
+        if not os.access(folder, os.W_OK):
+            raise sink_error(folder, PermissionError(errno.EACCES, "Permission denied"))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BuildError(f"another run is writing to {folder}; wait for it to end") from error
+        yield
+    finally:
+        os.close(handle)
