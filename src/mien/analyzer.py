@@ -160,21 +160,28 @@ def load(
     faces: str = "mediapipe",
     device: str = "auto",
     batch_size: int = 16,
+    endpoint: str | None = None,
+    key_env: str | None = None,
 ) -> Analyzer:
     """An analyzer that can be used again and again.
 
     Args:
-        model: "mien/nano" or a folder with a model of mien.
+        model: "mien/nano", a folder, or any other form that `mien.engines.load.FORMS` lists.
         faces: "mediapipe", or "whole" for pictures that are one face crop each.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         batch_size: faces answered at a time.
+        endpoint: address of an OpenAI-compatible endpoint, for models "openai:NAME".
+        key_env: environment variable that holds its key.
 
     Raises:
         EngineError: if the model or the device cannot be had.
         ValueError: if there is no such finder.
     """
     finder = make_finder(faces)
-    return Analyzer(load_engine(model, device=device), finder, batch_size=batch_size)
+    engine = load_engine(
+        model, device=device, batch_size=batch_size, endpoint=endpoint, key_env=key_env
+    )
+    return Analyzer(engine, finder, batch_size=batch_size)
 
 
 def analyze(
@@ -185,19 +192,27 @@ def analyze(
     numbers: bool = False,
     device: str = "auto",
     batch_size: int = 16,
+    endpoint: str | None = None,
+    key_env: str | None = None,
     as_frame: bool = False,
 ) -> list[Analysis] | pandas.DataFrame:
     """Analyses pictures in one call; `load` once instead if you call it often.
 
     Args:
         inputs: a path, glob, folder or encoded picture, or several.
-        model, faces, device, batch_size: as for `load`.
+        model, faces, device, batch_size, endpoint, key_env: as for `load`.
         numbers: leave out the text.
         as_frame: return a data frame with OpenFace's column names (needs pandas).
     """
-    rows = load(model, faces=faces, device=device, batch_size=batch_size).analyze(
-        inputs, numbers=numbers
+    analyzer = load(
+        model,
+        faces=faces,
+        device=device,
+        batch_size=batch_size,
+        endpoint=endpoint,
+        key_env=key_env,
     )
+    rows = analyzer.analyze(inputs, numbers=numbers)
     if not as_frame:
         return rows
     from mien.sinks import to_frame

@@ -100,8 +100,16 @@ def analyze(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML file for a report.")] = None,
     model: Annotated[
-        str, typer.Option(help="mien/nano, or a folder with a model of mien.")
+        str,
+        typer.Option(help="mien/nano, a folder, hf:REPO, openai:NAME, gemini:NAME, recorded:FILE."),
     ] = "mien/nano",
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="Address for openai:NAME, such as http://localhost:11434/v1."),
+    ] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the endpoint's key.")
+    ] = None,
     faces: Annotated[
         FaceFinder, typer.Option(help="'whole' takes each picture as one face crop.")
     ] = FaceFinder.mediapipe,
@@ -131,6 +139,8 @@ def analyze(
             device=device,
             batch_size=batch_size,
             seed=seed,
+            endpoint=endpoint,
+            key_env=key_env,
         )
     )
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from mien.engines import EngineError, load_engine, resolve_device
-from mien.engines.local import LocalEngine, _checked
+from mien.engines.answers import held_answer as _checked
+from mien.engines.local import LocalEngine
 from mien.language import check_reasons, parse
 from mien.schema import ActionUnit, Expression
 

@@ -39,6 +39,8 @@ def run_analyze(
     device: str,
     batch_size: int,
     seed: int,
+    endpoint: str | None = None,
+    key_env: str | None = None,
 ) -> int:
     """Runs the command and returns its exit code; see `mien analyze --help` for the arguments."""
     errors = Console(stderr=True)
@@ -47,10 +49,20 @@ def run_analyze(
         errors.print(f"error: {problem}", markup=False)
         return 2
     try:
-        analyzer = load(model, faces=faces, device=device, batch_size=batch_size)
+        analyzer = load(
+            model,
+            faces=faces,
+            device=device,
+            batch_size=batch_size,
+            endpoint=endpoint,
+            key_env=key_env,
+        )
     except (EngineError, FinderError, WeightsError) as error:
         errors.print(f"error: {error}", markup=False)
         return 2
+    host = getattr(analyzer.engine, "sends_to", None)
+    if host is not None:
+        errors.print(f"faces are sent to {host}", markup=False)
     _seed(seed)
     rows: list[Analysis] = []
     counts = {"inputs": 0, "unreadable": 0}

@@ -1,6 +1,17 @@
 """Who answers a question about a face: one protocol, whatever stands behind it."""
 
 from mien.engines.base import Answer, Engine, EngineError
-from mien.engines.load import load_engine, resolve_device
+from mien.engines.load import load_engine, load_responder, resolve_device
+from mien.engines.request import Reply, Request, Responder
 
-__all__ = ["Answer", "Engine", "EngineError", "load_engine", "resolve_device"]
+__all__ = [
+    "Answer",
+    "Engine",
+    "EngineError",
+    "Reply",
+    "Request",
+    "Responder",
+    "load_engine",
+    "load_responder",
+    "resolve_device",
+]

@@ -1,17 +1,40 @@
-"""From a model's name to the engine that answers for it."""
+"""From a model's name to who answers for it."""
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mien.engines.base import Engine, EngineError
+from mien.engines.request import Responder
 
 if TYPE_CHECKING:
     import torch
 
+    from mien.engines.endpoint import EndpointResponder
+    from mien.engines.local_responder import Answers
+
 EMBEDDED: dict[str, str] = {"mien/nano": "nano"}
 """Models inside the package: name to folder under `mien/weights`."""
+
+OWN_TYPES = ("feallm", "emo_llama")
+"""`model_type` of mien's own models in their config.json."""
+
+CLASSICAL = ("py-feat", "deepface", "fer")
+"""Toolkits that are asked through their packages."""
+
+FORMS = """\
+  mien/nano              the embedded model
+  FOLDER                 a model of mien, or any Hugging Face model for pictures and text
+  hf:REPO_OR_FOLDER      any Hugging Face model for pictures and text, on this machine
+  openai:MODEL           any OpenAI-compatible endpoint, with --endpoint URL
+  openai:MODEL@URL       the same, with its address
+  gemini:MODEL           Google's Gemini
+  recorded:FILE.jsonl    answers that were given before
+  py-feat, deepface, fer where their packages are installed"""
 
 
 def resolve_device(device: str = "auto") -> torch.device:
@@ -43,30 +66,205 @@ def resolve_device(device: str = "auto") -> torch.device:
     return found
 
 
-def load_engine(model: str = "mien/nano", *, device: str = "auto") -> Engine:
+def load_engine(
+    model: str = "mien/nano",
+    *,
+    device: str = "auto",
+    batch_size: int = 16,
+    endpoint: str | None = None,
+    key_env: str | None = None,
+    concurrency: int | None = None,
+    rpm: float | None = None,
+    timeout: float = 120.0,
+) -> Engine:
     """Loads the engine of a model.
 
     Args:
-        model: "mien/nano", or a folder that `save_pretrained` wrote.
-        device: see `resolve_device`.
+        model: one of `FORMS`.
+        device: see `resolve_device`; for models on this machine.
+        batch_size: faces at a time; for endpoints the requests under way, up to 8, unless
+            `concurrency` says otherwise.
+        endpoint, key_env, concurrency, rpm, timeout: see `load_responder`.
 
     Raises:
         EngineError: if there is no such model, or its files are damaged.
+    """
+    if model in CLASSICAL:
+        return _classical(model, device)
+    folder = own_folder(model)
+    if folder is not None:
+        from mien.engines.local import LocalEngine
+
+        return LocalEngine.from_folder(folder, name=model, device=resolve_device(device))
+    from mien.engines.prompted import PromptedEngine
+
+    return PromptedEngine(
+        load_responder(
+            model,
+            device=device,
+            batch_size=batch_size,
+            endpoint=endpoint,
+            key_env=key_env,
+            concurrency=concurrency or min(batch_size, 8),
+            rpm=rpm,
+            timeout=timeout,
+        )
+    )
+
+
+def load_responder(
+    model: str = "mien/nano",
+    *,
+    device: str = "auto",
+    batch_size: int = 16,
+    endpoint: str | None = None,
+    key_env: str | None = None,
+    concurrency: int = 8,
+    rpm: float | None = None,
+    tpm: float | None = None,
+    timeout: float = 120.0,
+    answers: Answers = "guided",
+) -> Responder:
+    """Loads who answers any prompt with a model.
+
+    Args:
+        model: one of `FORMS`.
+        device: see `resolve_device`; for models on this machine.
+        batch_size: requests at a time, for models on this machine.
+        endpoint: address of an OpenAI-compatible endpoint; by default `$MIEN_ENDPOINT`, else
+            OpenAI's own.
+        key_env: environment variable that holds the key; `OPENAI_API_KEY` or `GEMINI_API_KEY` by
+            default.
+        concurrency: requests under way at an endpoint at a time.
+        rpm, tpm: limits of requests and tokens per minute at an endpoint.
+        timeout: seconds until a try at an endpoint is given up.
+        answers: how models of mien answer, see `LocalResponder`.
+
+    Raises:
+        EngineError: if there is no such model, or its files are damaged.
+    """
+    if model in CLASSICAL:
+        from mien.engines.classical import NumbersResponder
+
+        return NumbersResponder(_classical(model, device), batch_size=batch_size)
+    kind, _, rest = model.partition(":")
+    if kind in ("openai", "gemini") and rest:
+        return _endpoint(
+            model,
+            endpoint=endpoint,
+            key_env=key_env,
+            concurrency=concurrency,
+            rpm=rpm,
+            tpm=tpm,
+            timeout=timeout,
+        )
+    if kind == "recorded" and rest:
+        from mien.engines.recorded import RecordedResponder
+
+        return RecordedResponder(rest, name=model)
+    if kind == "hf" and rest:
+        return _hugging_face(rest, model, device, batch_size)
+    folder = own_folder(model)
+    if folder is None:
+        return _hugging_face(model, model, device, batch_size)
+    from mien.engines.local_responder import LocalResponder
+
+    return LocalResponder.from_folder(
+        folder,
+        name=model,
+        device=resolve_device(device),
+        answers=answers,
+        batch_size=batch_size,
+    )
+
+
+def own_folder(model: str) -> Path | None:
+    """Folder of a model of mien; None where the name is one of another kind.
+
+    Raises:
+        EngineError: if the name has none of the known forms, or an embedded model is damaged.
     """
     from mien.weights import WeightsError, verify
 
     if model in EMBEDDED:
         try:
-            folder = verify(EMBEDDED[model])
+            return verify(EMBEDDED[model])
         except WeightsError as error:
             raise EngineError(str(error)) from error
-    else:
-        folder = Path(model)
-        if not (folder / "config.json").is_file():
-            known = ", ".join(EMBEDDED)
-            raise EngineError(
-                f"unknown model {model!r}: neither one of {known} nor a folder with a config.json"
-            )
-    from mien.engines.local import LocalEngine
+    kind, _, rest = model.partition(":")
+    if rest and kind in ("openai", "gemini", "recorded", "hf"):
+        return None
+    config = Path(model) / "config.json"
+    if not config.is_file():
+        raise EngineError(f"unknown model {model!r}: no folder with a config.json. Known:\n{FORMS}")
+    try:
+        found = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{config}: cannot be read ({error})") from error
+    own = isinstance(found, dict) and found.get("model_type") in OWN_TYPES
+    return Path(model) if own else None
 
-    return LocalEngine.from_folder(folder, name=model, device=resolve_device(device))
+
+def _classical(model: str, device: str) -> Engine:
+    from mien.engines.classical import DeepFaceEngine, FerEngine, PyFeatEngine
+
+    if model == "py-feat":
+        return PyFeatEngine(device=str(resolve_device(device)))
+    return DeepFaceEngine() if model == "deepface" else FerEngine()
+
+
+def _hugging_face(source: str, name: str, device: str, batch_size: int) -> Responder:
+    from mien.engines.hugging_face import HuggingFaceResponder
+
+    return HuggingFaceResponder.load(
+        source, name=name, device=resolve_device(device), batch_size=batch_size
+    )
+
+
+def _endpoint(
+    model: str,
+    *,
+    endpoint: str | None,
+    key_env: str | None,
+    concurrency: int,
+    rpm: float | None,
+    tpm: float | None,
+    timeout: float,
+) -> EndpointResponder:
+    from mien.engines.endpoint import EndpointResponder
+    from mien.engines.gemini_wire import GEMINI, GeminiWire
+    from mien.engines.openai_wire import OPENAI, OpenAIWire
+    from mien.engines.wire import Wire, host_of
+
+    kind, _, rest = model.partition(":")
+    name, at, address = rest.partition("@http")
+    wire: Wire
+    if kind == "gemini":
+        wire = GeminiWire(rest, endpoint or GEMINI)
+    else:
+        base = f"http{address}" if at else endpoint or os.environ.get("MIEN_ENDPOINT") or OPENAI
+        wire = OpenAIWire(name, base)
+    variable = key_env or ("GEMINI_API_KEY" if kind == "gemini" else "OPENAI_API_KEY")
+    key = os.environ.get(variable, "").strip() or None
+    needed = key_env is not None or host_of(wire.base) in (host_of(OPENAI), host_of(GEMINI))
+    if key is None and needed:
+        raise EngineError(f"{model} needs a key: put it into the environment variable {variable}")
+    if key_env is None and not _keeps_secrets(wire.base):
+        key = None
+    return EndpointResponder(
+        wire,
+        name=f"{kind}:{wire.model}",
+        key=key,
+        key_name=variable,
+        concurrency=concurrency,
+        rpm=rpm,
+        tpm=tpm,
+        timeout=timeout,
+    )
+
+
+def _keeps_secrets(base: str) -> bool:
+    """Whether a key may go there unasked: encrypted, or not leaving this machine."""
+    from mien.engines.wire import is_local
+
+    return urlsplit(base).scheme == "https" or is_local(base)

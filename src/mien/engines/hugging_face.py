@@ -1,0 +1,205 @@
+"""Any Hugging Face model that reads pictures and text, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from mien.engines.base import EngineError
+from mien.engines.batches import alike, batches
+from mien.engines.local_model import no_progress_bar
+from mien.engines.pictures import SURROUNDED
+from mien.engines.pil_processor import load_processor
+from mien.engines.request import Reply, Request
+from mien.engines.weights_hash import folder_hash
+
+
+class HuggingFaceResponder:
+    """Answers with a model that `AutoModelForImageTextToText` loads.
+
+    Words are written greedily, in batches padded on the left. Options are scored by the sum of the
+    log-probabilities of their tokens behind the prompt, each in a row of its own. Prompt and option
+    are tokenised together, as they would be in training, and the sum begins where the rows of one
+    request first differ from the prompt alone: a tokeniser that merges the prompt's end with an
+    option's start is so scored right. Longer options have lower sums; normalise them if they are to
+    be compared across lengths.
+
+    Args:
+        model, processor: as the Auto classes give them.
+        name: as given to `--model`.
+        device: where it runs.
+        batch_size: requests (or options) at a time.
+        source: folder or repository, for the identity.
+    """
+
+    crop_spec = SURROUNDED
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        name: str,
+        device: torch.device,
+        batch_size: int = 4,
+        source: str | Path | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise EngineError(f"batch_size is {batch_size}; it must be at least 1")
+        self.model, self.processor = model.eval().to(device), processor
+        self.name, self.device, self.batch_size = name, device, batch_size
+        self.source = source
+        if processor.tokenizer.pad_token is None:
+            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+
+    @classmethod
+    def load(
+        cls, source: str, *, name: str, device: torch.device, batch_size: int = 4
+    ) -> HuggingFaceResponder:
+        """Loads a repository or a folder.
+
+        Raises:
+            EngineError: if it is no such model, or something that it needs is missing.
+        """
+        from safetensors import SafetensorError
+        from transformers import AutoConfig, AutoModelForImageTextToText
+
+        try:
+            config = AutoConfig.from_pretrained(source)
+            with no_progress_bar():
+                model = AutoModelForImageTextToText.from_pretrained(source, dtype=_dtype(device))
+        except ImportError as error:
+            first = str(error).strip().splitlines()[0]
+            raise EngineError(f"model {name!r} needs a package that is missing: {first}") from error
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            raise EngineError(f"model {name!r} could not be loaded: {first}") from error
+        processor = load_processor(source, config)
+        return cls(model, processor, name=name, device=device, batch_size=batch_size, source=source)
+
+    def identity(self) -> Mapping[str, str]:
+        """See `Responder.identity`."""
+        import transformers
+
+        config = self.model.config
+        weights = getattr(config, "_commit_hash", None)
+        if self.source is not None and Path(self.source).is_dir():
+            weights = folder_hash(Path(self.source))
+        return {
+            "model": self.name,
+            "architecture": type(self.model).__name__,
+            "weights": str(weights),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "decoding": "greedy",
+            "transformers": transformers.__version__,
+            "torch": torch.__version__,
+        }
+
+    def settings(self) -> Mapping[str, str]:
+        """See `Responder.settings`."""
+        return {"device": str(self.device), "batch size": str(self.batch_size)}
+
+    def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """See `Responder.respond`."""
+        for batch in batches(requests, self.batch_size):
+            for group in alike(batch, lambda r: (r.max_tokens, r.id if r.options else None)):
+                try:
+                    replies = [self._scored(group[0])] if group[0].options else self._write(group)
+                except (ValueError, torch.OutOfMemoryError) as error:
+                    why = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+                    replies = [Reply(r.id, "failed", error=why) for r in group]
+                yield from replies
+
+    def close(self) -> None:
+        """Frees the model."""
+        self.model = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @torch.inference_mode()
+    def _write(self, group: Sequence[Request]) -> list[Reply]:
+        inputs = self._inputs([self._prompt(request) for request in group], group)
+        length = inputs["input_ids"].shape[1]
+        out = self.model.generate(
+            **inputs,
+            max_new_tokens=group[0].max_tokens,
+            do_sample=False,
+            pad_token_id=self.processor.tokenizer.pad_token_id,
+        )
+        texts = self.processor.tokenizer.batch_decode(out[:, length:], skip_special_tokens=True)
+        return [Reply(r.id, text=text.strip()) for r, text in zip(group, texts, strict=True)]
+
+    @torch.inference_mode()
+    def _scored(self, request: Request) -> Reply:
+        if len(set(request.options)) < len(request.options) or "" in request.options:
+            raise ValueError("options are empty or stand twice")
+        prompt = self._prompt(request)
+        alone = self._real_ids(self._inputs([prompt], [request]))[0]
+        rows = [prompt + option for option in request.options]
+        shared, scores = len(alone), list[float]()
+        tokenised = [self._real_ids(self._inputs([row], [request]))[0] for row in rows]
+        for ids in tokenised:
+            shared = min(shared, _common(alone, ids))
+        for start in range(0, len(rows), self.batch_size):
+            part = rows[start : start + self.batch_size]
+            inputs = self._inputs(part, [request] * len(part))
+            logits = self.model(**inputs, use_cache=False).logits.float()  # (B, L, V)
+            steps = logits[:, :-1].log_softmax(-1)
+            targets = inputs["input_ids"][:, 1:]  # (B, L - 1)
+            chosen = steps.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+            for row, mask in zip(chosen, inputs["attention_mask"], strict=True):
+                scored = int(mask.sum()) - shared
+                scores.append(float(row[-scored:].sum()))
+        return Reply(request.id, option_scores=dict(zip(request.options, scores, strict=True)))
+
+    def _prompt(self, request: Request) -> str:
+        """The conversation as text, up to the answer."""
+        content = [{"type": "image"} for _ in request.images]
+        content.append({"type": "text", "text": request.prompt})
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if request.system:
+            system = [{"type": "text", "text": request.system}]
+            messages.insert(0, {"role": "system", "content": system})
+        text: str = self.processor.apply_chat_template(messages, add_generation_prompt=True)
+        return text
+
+    def _inputs(self, texts: list[str], group: Sequence[Request]) -> dict[str, torch.Tensor]:
+        """Model inputs of texts with their pictures, padded on the left."""
+        bos = self.processor.tokenizer.bos_token
+        written = bool(bos) and texts[0].startswith(bos)  # by the chat template
+        inputs = self.processor(
+            text=texts,
+            images=[[Image.fromarray(image) for image in r.images] for r in group],
+            padding=True,
+            padding_side="left",
+            add_special_tokens=not written,
+            return_tensors="pt",
+        ).to(self.device)
+        return {
+            name: value.to(self.model.dtype) if value.is_floating_point() else value
+            for name, value in inputs.items()
+        }
+
+    def _real_ids(self, inputs: dict[str, torch.Tensor]) -> list[list[int]]:
+        """Token ids without padding."""
+        pairs = zip(inputs["input_ids"], inputs["attention_mask"], strict=True)
+        return [ids[mask.bool()].tolist() for ids, mask in pairs]
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the common start."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _dtype(device: torch.device) -> torch.dtype:
+    """Half precision is slow on most CPUs, and bfloat16 is missing on some accelerators."""
+    if device.type == "cpu":
+        return torch.float32
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return torch.float16

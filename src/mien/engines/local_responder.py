@@ -1,0 +1,202 @@
+"""Any prompt about a face, answered by a model of mien's own, with its numbers beside the words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mien.engines.answers import answer_start, hold_to_numbers, present_units, task_of
+from mien.engines.base import EngineError
+from mien.engines.batches import alike, batches
+from mien.engines.local_model import LocalModel, Numbers, Seen, numbers_answer, question
+from mien.engines.request import Reply, Request
+from mien.faces.base import check_image
+
+Answers = Literal["guided", "free"]
+
+
+class LocalResponder:
+    """Answers prompts in words, with the numbers of each picture.
+
+    Pictures that stand in a batch more than once, as when several tasks ask about one face, are
+    looked at once. Of a clip, the log-likelihoods are averaged over the frames, and the words are
+    about the frame in the middle.
+
+    Args:
+        core: the model.
+        answers: "guided": the answer to one of mien's own prompts begins with the labels that the
+            numbers make, as in `LocalEngine`, and is held to them; other prompts are answered
+            freely. "free": nothing is forced or changed.
+        batch_size: requests at a time.
+    """
+
+    def __init__(
+        self, core: LocalModel, *, answers: Answers = "guided", batch_size: int = 16
+    ) -> None:
+        if answers not in get_args(Answers):
+            raise EngineError(f"answers is {answers!r}; use {' or '.join(get_args(Answers))}")
+        if batch_size < 1:
+            raise EngineError(f"batch_size is {batch_size}; it must be at least 1")
+        self.core, self.answers, self.batch_size = core, answers, batch_size
+        self.name, self.crop_spec = core.name, core.crop_spec
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: Path,
+        *,
+        name: str,
+        device: torch.device,
+        answers: Answers = "guided",
+        batch_size: int = 16,
+    ) -> LocalResponder:
+        """Loads what `save_pretrained` wrote.
+
+        Raises:
+            EngineError: if the folder holds no model of mien, or its files are damaged.
+        """
+        core = LocalModel.from_folder(folder, name=name, device=device)
+        return cls(core, answers=answers, batch_size=batch_size)
+
+    def identity(self) -> Mapping[str, str]:
+        """See `Responder.identity`."""
+        return {**self.core.identity(), "answers": self.answers}
+
+    def settings(self) -> Mapping[str, str]:
+        """See `Responder.settings`."""
+        return {"device": str(self.core.device), "batch size": str(self.batch_size)}
+
+    def close(self) -> None:
+        """Frees the model's memory on an accelerator."""
+        if self.core.device.type == "cuda":
+            self.core.model.to("cpu")
+            torch.cuda.empty_cache()
+
+    def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """See `Responder.respond`."""
+        for batch in batches(requests, self.batch_size):
+            good = []
+            for request in batch:
+                fault = _fault(request)
+                if fault is None:
+                    good.append(request)
+                else:
+                    yield Reply(request.id, "failed", error=fault)
+            if good:
+                yield from self._answer(good)
+
+    @torch.inference_mode()
+    def _answer(self, batch: list[Request]) -> list[Reply]:
+        rows: dict[str, int] = {}
+        pictures: list[NDArray[np.uint8]] = []
+        frames: dict[str, list[int]] = {}
+        for request in batch:
+            for image in request.images:
+                key = _key(image)
+                if key not in rows:
+                    rows[key] = len(pictures)
+                    pictures.append(image)
+                frames.setdefault(request.id, []).append(rows[key])
+        seen = self.core.look(pictures)
+        numbers = {r.id: self._numbers(seen, frames[r.id]) for r in batch}
+        middle = {r.id: frames[r.id][len(frames[r.id]) // 2] for r in batch}
+        replies: list[Reply] = []
+        for group in alike(batch, lambda r: (r.options, 0 if r.options else r.max_tokens)):
+            features = seen.features[[middle[r.id] for r in group]]
+            if group[0].options:
+                replies += self._scored(group, features, numbers)
+            else:
+                replies += self._written(group, features, numbers)
+        return replies
+
+    def _numbers(self, seen: Seen, frames: Sequence[int]) -> Numbers:
+        return self.core.read([group[list(frames)].mean(0) for group in seen.scores])
+
+    def _scored(
+        self, group: Sequence[Request], features: torch.Tensor, numbers: Mapping[str, Numbers]
+    ) -> list[Reply]:
+        texts = [self._question(request) for request in group]
+        scores = self.core.option_scores(features, texts, group[0].options)
+        return [
+            Reply(
+                r.id,
+                numbers=numbers_answer(numbers[r.id]),
+                option_scores=row,
+                warnings=_clip_warning(r),
+            )
+            for r, row in zip(group, scores, strict=True)
+        ]
+
+    def _written(
+        self, group: Sequence[Request], features: torch.Tensor, numbers: Mapping[str, Numbers]
+    ) -> list[Reply]:
+        starts = [self._start(r.prompt, numbers[r.id]) for r in group]
+        written = self.core.write(
+            features,
+            [self._question(r) + start for r, start in zip(group, starts, strict=True)],
+            max_new_tokens=group[0].max_tokens,
+        )
+        replies = []
+        for request, start, words in zip(group, starts, written, strict=True):
+            text, warnings = self._held(request.prompt, start, words, numbers[request.id])
+            replies.append(
+                Reply(
+                    request.id,
+                    text=text,
+                    numbers=numbers_answer(numbers[request.id]),
+                    warnings=(*_clip_warning(request), *warnings),
+                )
+            )
+        return replies
+
+    def _question(self, request: Request) -> str:
+        words = f"{request.system}\n{request.prompt}" if request.system else request.prompt
+        return question(self.core.processor, words)
+
+    def _start(self, prompt: str, numbers: Numbers) -> str:
+        task = task_of(prompt) if self.answers == "guided" else None
+        if task is None:
+            return ""
+        return answer_start(task, str(numbers[0].label), present_units(numbers[1]))
+
+    def _held(
+        self, prompt: str, start: str, words: str, numbers: Numbers
+    ) -> tuple[str, tuple[str, ...]]:
+        task = task_of(prompt) if self.answers == "guided" else None
+        if task is None:
+            return words.strip(), ()
+        text = start + words.strip() if start.endswith("\n") else (start + words).strip()
+        present = present_units(numbers[1])
+        text, _, warnings = hold_to_numbers(task, text, str(numbers[0].label), present)
+        return text, warnings
+
+
+def _fault(request: Request) -> str | None:
+    """Why a request cannot be answered, or None."""
+    if not request.images:
+        return "the model needs a picture"
+    try:
+        for image in request.images:
+            check_image(image)
+    except ValueError as error:
+        return str(error)
+    if len(set(request.options)) < len(request.options) or "" in request.options:
+        return "options are empty or stand twice"
+    return None
+
+
+def _key(image: NDArray[np.uint8]) -> str:
+    return f"{image.shape} {hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()}"
+
+
+def _clip_warning(request: Request) -> tuple[str, ...]:
+    count = len(request.images)
+    if count == 1:
+        return ()
+    return (f"numbers are averaged over {count} frames; the words are about the one in the middle",)
