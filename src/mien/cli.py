@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mien import __version__
+from mien.commands.data import data_app
 from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
 
@@ -147,6 +148,7 @@ def analyze(
 
 synth_app = typer.Typer(invoke_without_command=True)
 app.add_typer(synth_app, name="synth")
+app.add_typer(data_app, name="data")
 # Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
 synth_app.command("feabench")(feabench)
 synth_app.command("sequence")(sequence)

@@ -1,0 +1,157 @@
+"""`mien data`: datasets on the user's disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mien.data.check import Report
+
+data_app = typer.Typer(
+    help="Datasets on your disk: what mien reads, and whether a copy is whole.",
+    no_args_is_help=True,
+)
+
+
+@data_app.command("list")
+def list_datasets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the datasets that mien reads: labels, licence, how to get them, options."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mien.data.readers import READERS
+
+    if as_json:
+        rows = [
+            {
+                **{k: getattr(r, k) for k in ("name", "title", "labels", "licence", "access")},
+                **{k: getattr(r, k) for k in ("url", "page")},
+                "splits": list(r.splits),
+                "options": {name: list(values) for name, values in r.options.items()},
+            }
+            for r in READERS.values()
+        ]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    table = Table(title="Datasets", show_lines=True)
+    for column in ("name", "labels", "splits", "options", "licence", "how to get it"):
+        table.add_column(column, overflow="fold")
+    for r in READERS.values():
+        options = "\n".join(f"{n}={'|'.join(v) or '...'}" for n, v in r.options.items())
+        access = f"{r.access}\n{r.url}".strip()
+        table.add_row(r.name, r.labels, " ".join(r.splits), options, r.licence, access)
+    Console().print(table)
+
+
+@data_app.command("check")
+def check(
+    name: Annotated[str, typer.Argument(help="A name of `mien data list`.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the dataset, or its file.")],
+    split: Annotated[str | None, typer.Option(help="Check this split only.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Option of the reader, as fold=2; repeatable.")
+    ] = None,
+    open_pictures: Annotated[
+        bool, typer.Option("--open-pictures", help="Decode every picture, which takes long.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare a dataset on disk with what is published, and find what is missing or broken.
+
+    Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage, 130 interrupted.
+    """
+    from rich.console import Console
+
+    from mien.commands.progress import progress_bar
+    from mien.data.check import check_dataset
+    from mien.data.readers import DataError
+
+    try:
+        with progress_bar(Console(stderr=True)) as bar:
+            task = bar.add_task("samples", total=None)
+            report = check_dataset(
+                name,
+                folder,
+                split=split,
+                open_pictures=open_pictures,
+                progress=lambda: bar.advance(task),
+                **parse_options(option or []),
+            )
+    except DataError as error:
+        if as_json:
+            typer.echo(json.dumps({"name": name, "ok": False, "error": str(error)}))
+        else:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(report)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def parse_options(pairs: list[str]) -> dict[str, str]:
+    """Options of a reader from words like ``fold=2``.
+
+    Raises:
+        typer.BadParameter: if a word has no name or no value.
+    """
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key or not value:
+            raise typer.BadParameter(f"{pair!r} is not like fold=2", param_hint="--option")
+        found[key] = value
+    return found
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    labels = {label for counts in report.splits.values() for label in counts.expressions}
+    units = sorted({au for counts in report.splits.values() for au in counts.units})
+    table = Table(title=f"{report.name} in {report.root}")
+    table.add_column("")
+    for split in report.splits:
+        table.add_column(split, justify="right")
+    rows = [("samples", [f"{c.samples:,}" for c in report.splits.values()])]
+    rows += [
+        (label, [f"{c.expressions[label]:,}" for c in report.splits.values()])
+        for label in sorted(labels)
+    ]
+    rows += [
+        (f"AU{au}", [_unit_cell(c.units.get(au)) for c in report.splits.values()]) for au in units
+    ]
+    for head, cells in rows:
+        table.add_row(head, *cells)
+    console.print(table)
+    if units:
+        console.print("Units: present / absent / unknown.")
+    for line in report.remarks:
+        console.print(Text(f"  {line}"))
+    for line in report.differences:
+        console.print(Text(f"! {line}", style="yellow"))
+    for name, found in report.findings.items():
+        if found.count:
+            console.print(Text(f"! {found.count:,} {name}", style="yellow"))
+            for example in found.examples:
+                console.print(Text(f"    {example}"))
+            if found.count > len(found.examples):
+                console.print("    ...")
+    for line in report.remedies:
+        console.print(Text(line))
+    if report.ok:
+        console.print("Nothing is wrong.")
+
+
+def _unit_cell(values: list[int] | None) -> str:
+    return "" if values is None else " / ".join(f"{v:,}" for v in values)

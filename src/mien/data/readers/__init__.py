@@ -1,0 +1,110 @@
+"""Readers: from a dataset in its owner's layout, on the user's disk, to Samples.
+
+One small file each. None of them imports torch, opens pictures, or fetches anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mien.data.readers import (
+    affectnet,
+    affwild2,
+    bp4d,
+    ckplus,
+    dfew,
+    disfa,
+    faba,
+    fea20k,
+    fer2013,
+    ferbench,
+    ferplus,
+    ferv39k,
+    mafw,
+    rafdb,
+    rendered,
+    table,
+)
+from mien.data.readers.base import BadRow, DataError, LayoutError, Reader, RowError, stop
+from mien.sample import Sample
+
+__all__ = ["READERS", "DataError", "LayoutError", "Reader", "RowError", "read", "reader"]
+
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            rafdb.BASIC,
+            rafdb.COMPOUND,
+            affectnet.SEVEN,
+            affectnet.EIGHT,
+            ferplus.READER,
+            fer2013.READER,
+            ckplus.READER,
+            dfew.READER,
+            ferv39k.READER,
+            mafw.READER,
+            affwild2.FRAMES,
+            affwild2.STATIC,
+            bp4d.READER,
+            disfa.READER,
+            faba.READER,
+            fea20k.READER,
+            ferbench.READER,
+            rendered.READER,
+            table.READER,
+        )
+    }
+)
+"""Name of a dataset to how it is read."""
+
+
+def reader(name: str) -> Reader:
+    """The reader of a dataset.
+
+    Raises:
+        DataError: if mien has none of this name.
+    """
+    try:
+        return READERS[name.lower()]
+    except KeyError:
+        known = ", ".join(READERS)
+        raise DataError(f"unknown dataset {name!r}; mien reads {known}") from None
+
+
+def read(
+    name: str,
+    root: Path,
+    *,
+    split: str | None = None,
+    bad: BadRow = stop,
+    **options: Any,
+) -> Iterator[Sample]:
+    """Reads a dataset, row by row.
+
+    Args:
+        name: key of `READERS`.
+        root: its folder; a single file for some. Paths in the Samples are relative to the folder.
+        split: one of its splits; None reads all of them.
+        bad: takes rows that cannot be read; by default the first one stops the reading.
+        **options: of the reader, see `mien data list`.
+
+    Returns:
+        The Samples, in the order of the dataset's own files.
+
+    Raises:
+        DataError: at once, on an unknown name, split or option, or if there is no such folder; and
+            while reading, on a wrong layout (`LayoutError`) or a bad row (`RowError`).
+    """
+    entry = reader(name)
+    settings = entry.settings(split, options)
+    root = Path(root).expanduser()
+    if not root.exists():
+        raise LayoutError(
+            f"{root}: no such folder. {entry.title}: {entry.access}; {entry.page} says where to"
+            " put it"
+        )
+    return entry.read(root, split, bad, **settings)

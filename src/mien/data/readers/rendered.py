@@ -1,0 +1,81 @@
+"""What `mien synth` writes, FEABench-Synth, and any list of Samples.
+
+Layouts, told apart by what is in the folder; `root` may also be one such file:
+
+    *.parquet       rows of rendered pictures, as `mien synth` and FEABench-Synth have them
+    samples.jsonl   a Sample a line, with pictures beside, as of ``mien synth --format folder``
+    clips.jsonl     a Sample a line, with videos, as of `mien synth sequence`
+
+Of one file, paths are relative to its folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mien.data.readers.base import BadRow, LayoutError, Reader, each, missing
+from mien.data.readers.files import text_lines
+from mien.sample import Sample
+from mien.synth.rows import LABEL_COLUMNS, sample_of
+
+_PAGE = "docs/datasets/synth.md"
+_LISTS = ("samples.jsonl", "clips.jsonl")
+
+
+def _read(root: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
+    if root.is_file():
+        files = [root]
+    else:
+        files = [root / name for name in _LISTS if (root / name).is_file()]
+        files = files or sorted(root.glob("*.parquet"))
+    if not files:
+        raise missing(root, [*_LISTS, "*.parquet"], what="rendered faces", page=_PAGE)
+    for path in files:
+        rows = _table(path, bad) if path.suffix == ".parquet" else _lines(path, bad)
+        yield from (sample for sample in rows if split in (None, sample.split))
+
+
+def _lines(path: Path, bad: BadRow) -> Iterator[Sample]:
+    yield from each(text_lines(path), Sample.from_json, bad)
+
+
+def _table(path: Path, bad: BadRow) -> Iterator[Sample]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            names = set(file.schema_arrow.names)
+            lacking = [c for c in LABEL_COLUMNS if c.split(".")[0] not in names]
+            if lacking:
+                raise LayoutError(
+                    f"{path}: no table of `mien synth`: it lacks {', '.join(lacking)}. See {_PAGE}"
+                )
+            number = 0
+            for batch in file.iter_batches(1024, columns=list(LABEL_COLUMNS)):
+                rows = [(number + k, row) for k, row in enumerate(batch.to_pylist())]
+                places = ((f"{path}, row {k}", (k, row)) for k, row in rows)
+                yield from each(places, lambda item: _sample(path, *item), bad)
+                number += len(rows)
+    except (OSError, pa.ArrowException) as error:
+        raise LayoutError(f"{path}: cannot be read as Parquet ({error}); copy it again") from error
+
+
+def _sample(path: Path, number: int, row: dict[str, Any]) -> Sample:
+    return replace(sample_of(row), image=f"{path.name}#row={number}")
+
+
+READER = Reader(
+    name="synth",
+    read=_read,
+    title="Rendered faces of mien",
+    labels="action units with intensity, expression, attributes",
+    licence="free to share, see the card of the set",
+    access="mien synth --out DIR",
+    url="",
+    page=_PAGE,
+    splits=("train", "test"),
+)
