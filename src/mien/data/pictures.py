@@ -105,7 +105,7 @@ def open_path(path: str, root: Path) -> Image:
     if kind == "byte":
         return _pixels(file, number)
     if kind == "row":
-        return read_picture(_encoded(file, number), name=f"{file}, row {number}")
+        return read_picture(encoded_row(file, number), name=f"{file}, row {number}")
     if kind == "frame":
         return _cursors.frame(file, number)
     return read_picture(file)
@@ -132,8 +132,12 @@ def _pixels(path: Path, offset: int) -> Image:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _encoded(path: Path, row: int) -> bytes:
-    """The bytes of the picture in a row of a Parquet file."""
+def encoded_row(path: Path, row: int) -> bytes:
+    """The bytes of the picture in a row of a Parquet file.
+
+    Raises:
+        MediaError: if it cannot be read.
+    """
     import pyarrow as pa
 
     try:
