@@ -115,7 +115,7 @@ def run_model(
                 asked.take(reply)
         except EngineError as problem:
             error = str(problem)
-        statuses = Counter(store.statuses.get(i, "missing") for i in _all_items(suite, chosen))
+        statuses = Counter(store.statuses.get(i, "missing") for i in item_ids(suite, chosen))
     return Outcome(folder, sum(statuses.values()), statuses, error)
 
 
@@ -249,7 +249,8 @@ def _write_samples(folder: Path, chosen: Chosen) -> None:
     write_whole(folder / SAMPLES_FILE, lines.encode())
 
 
-def _all_items(suite: Suite, chosen: Chosen) -> Iterator[str]:
+def item_ids(suite: Suite, chosen: Chosen) -> Iterator[str]:
+    """Names of all questions of a run, in order."""
     for sample in chosen.samples:
         for task in suite.tasks:
             if may_ask(task, sample, suite):

@@ -1,0 +1,97 @@
+"""Examples of right, wrong and unparsed answers, with the face where it may be shown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from mien.bench.report.html import escape, picture
+from mien.bench.score.folder import Scored
+from mien.bench.score.items import Items
+from mien.bench.score.read_items import asked_for
+from mien.bench.source import Source
+from mien.bench.words import STATUSES
+from mien.sample import Sample
+
+EACH = 4
+"""Examples of a kind."""
+_LONGEST = 700
+
+
+def examples(scored: Scored, place: int, source: Source | None) -> str:
+    """Some answers to one task.
+
+    They are drawn by the hashes of the items' ids, so nobody picked them, and all models show the
+    same faces where they can.
+
+    Args:
+        scored: the run.
+        place: of the task.
+        source: opens the pictures; None shows none.
+    """
+    items = scored.run.tasks[place]
+    samples = {sample.id: sample for sample in scored.run.samples}
+    order = sorted(
+        range(len(items)), key=lambda row: hashlib.sha256(items.ids[row].encode()).hexdigest()
+    )  # noqa: E501
+    parts = []
+    for words, want in _KINDS.items():
+        rows = [row for row in order if want(items, row)][:EACH]
+        if rows:
+            cards = "".join(_card(items, row, samples, source, scored) for row in rows)
+            parts.append(f'<h5>{words}</h5><div class="cards">{cards}</div>')
+    return "".join(parts)
+
+
+def is_right(items: Items, row: int) -> bool | None:
+    """Whether an answer is wholly right; None where it could not be read."""
+    if items.statuses[row] != "ok":
+        return None
+    if asked_for(items) == "expression":
+        return items.said_expression[row] == items.expressions[row]
+    if asked_for(items) == "units":
+        known = items.units[row] == items.units[row]
+        return bool((items.units[row][known] == items.said_units[row][known]).all())
+    return bool(abs(items.va[row] - items.said_va[row]).max() <= 0.2)
+
+
+_KINDS: dict[str, Callable[[Items, int], bool]] = {
+    "Right": lambda items, row: is_right(items, row) is True,
+    "Wrong": lambda items, row: is_right(items, row) is False,
+    "Not read": lambda items, row: is_right(items, row) is None,
+}
+
+
+def _card(
+    items: Items, row: int, samples: dict[str, Sample], source: Source | None, scored: Scored
+) -> str:
+    sample = samples[items.ids[row].removesuffix(f"#{items.task.name}")]
+    image = ""
+    if source is not None:
+        try:
+            shown = source.pictures(sample, 1)[0]
+            image = picture(shown, f"face {sample.id}")
+        except (OSError, ValueError):
+            image = ""
+    text = items.texts[row]
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + " ..."
+    words = escape(text) if text.strip() else '<span class="soft">no text</span>'
+    status = items.statuses[row]
+    why = "" if status == "ok" else f'<p class="note">{escape(STATUSES[status])}</p>'
+    truth = "; ".join(_truth(items, row, scored))
+    return (
+        f'<div class="card">{image}<div><p class="text">{words}</p>{why}'
+        f'<p class="soft">labels: {escape(truth)}. {escape(sample.id)}</p></div></div>'
+    )
+
+
+def _truth(items: Items, row: int, scored: Scored) -> Iterator[str]:
+    if items.expressions[row] is not None and asked_for(items) == "expression":
+        yield str(items.expressions[row])
+    if items.task.kind in ("au_detection", "au_description", "reasoning"):
+        units = scored.run.suite.units
+        present = [u for u, value in zip(units, items.units[row], strict=True) if value == 1]
+        yield ", ".join(f"AU{u}" for u in present) or "no units"
+    if items.task.kind == "valence_arousal":
+        yield f"valence {items.va[row][0]:.2f}, arousal {items.va[row][1]:.2f}"

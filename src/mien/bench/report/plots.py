@@ -1,0 +1,121 @@
+"""Plots as inline SVG: scores with their intervals, and confusion matrices as tables of heat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mien.bench.report.html import COLOURS, escape
+from mien.bench.result import ConfusionTable
+
+_LEFT, _WIDTH, _ROW, _BAR = 190, 460, 9, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One value of a plot.
+
+    Attributes:
+        value: in [0, 1]; None where undefined.
+        low, high: its interval, or None.
+        mark: a baseline to draw beside it, or None.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    mark: float | None = None
+
+
+def bars(labels: Sequence[str], series: Sequence[Sequence[Bar]], *, title: str) -> str:
+    """Horizontal bars, for each label one of each series.
+
+    Args:
+        labels: L names.
+        series: M models, each with L bars.
+        title: for readers that cannot see.
+    """
+    step = _ROW * len(series) + 9
+    height = step * len(labels) + 34
+    parts = [
+        f'<svg class="plot" role="img" aria-label="{escape(title)}"'
+        f' viewBox="0 0 {_LEFT + _WIDTH + 60} {height}">'
+    ]
+    for tick in range(0, 101, 20):
+        x = _LEFT + _WIDTH * tick / 100
+        parts.append(
+            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{height - 26}"/>'
+            f'<text class="tick" x="{x:.1f}" y="{height - 10}" text-anchor="middle">{tick}</text>'
+        )
+    for row, label in enumerate(labels):
+        top = 8 + row * step
+        middle = top + _ROW * len(series) / 2
+        parts.append(
+            f'<text x="{_LEFT - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(label)}</text>'
+        )
+        for k, one in enumerate(series):
+            parts.append(_bar(one[row], top + k * _ROW, COLOURS[k % len(COLOURS)]))
+    return "".join(parts) + "</svg>"
+
+
+def heat(confusion: ConfusionTable) -> str:
+    """A confusion matrix: shares of each true class, darker where larger, counts on hovering."""
+    short = [label[:4] for label in confusion.labels]
+    head = "".join(
+        f'<th scope="col" title="{escape(full)}">{escape(cut)}</th>'
+        for full, cut in zip(confusion.labels, short, strict=True)
+    )
+    rows = []
+    for label, counts, lost in zip(
+        confusion.labels, confusion.matrix, confusion.unparsed, strict=True
+    ):
+        total = sum(counts) + lost
+        cells = [_heat_cell(count, total, confusion.labels[k] == label)
+                 for k, count in enumerate(counts)]  # fmt: skip
+        cells.append(_heat_cell(lost, total, False))
+        rows.append(
+            f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}'
+            f'<td class="num soft">{total}</td></tr>'
+        )
+    return (
+        '<div class="wide"><table class="heat"><caption>Truth in rows, answers in columns,'
+        " per cent of the row</caption><thead><tr><th></th>"
+        f'{head}<th scope="col">not read</th><th scope="col">faces</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _heat_cell(count: int, total: int, right: bool) -> str:
+    if not total:
+        return "<td></td>"
+    share = count / total
+    hue = "var(--right)" if right else "var(--wrong)"
+    light = f"color-mix(in srgb, {hue} {100 * share:.0f}%, transparent)"
+    words = f"{100 * share:.0f}" if count else ""
+    strong = " strong" if share > 0.55 else ""
+    return f'<td class="cell{strong}" style="background:{light}" title="{count}">{words}</td>'
+
+
+def _bar(bar: Bar, top: float, colour: str) -> str:
+    parts = []
+    middle = top + _BAR / 2
+    if bar.value is None:
+        parts.append(f'<text class="tick" x="{_LEFT + 4}" y="{middle + 3:.1f}">undefined</text>')
+    else:
+        width = max(_WIDTH * bar.value, 0.5)
+        parts.append(
+            f'<rect x="{_LEFT}" y="{top:.1f}" width="{width:.1f}" height="{_BAR}"'
+            f' fill="{colour}" rx="1.5"/>'
+        )
+    if bar.low is not None and bar.high is not None:
+        a, b = _LEFT + _WIDTH * bar.low, _LEFT + _WIDTH * bar.high
+        parts.append(
+            f'<line class="whisker" x1="{a:.1f}" x2="{b:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
+        )
+    if bar.mark is not None:
+        x = _LEFT + _WIDTH * bar.mark
+        parts.append(
+            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 1.5:.1f}"'
+            f' y2="{top + _BAR + 1.5:.1f}"/>'
+        )
+    return "".join(parts)
