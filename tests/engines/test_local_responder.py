@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+import torch
+
+from mien.engines import EngineError, Request
+from mien.engines.answers import answer_start, hold_to_numbers, task_of
+from mien.engines.local import LocalEngine
+from mien.engines.local_responder import LocalResponder
+from mien.language import TASKS, describe, label_line, parse, prompt_for, prompts
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def guided(tiny_folder) -> LocalResponder:
+    return LocalResponder.from_folder(tiny_folder, name="tiny", device=CPU, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def free(guided) -> LocalResponder:
+    return LocalResponder(guided.core, answers="free", batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def crops(guided):
+    rng = np.random.default_rng(0)
+    size = guided.crop_spec.size
+    return [rng.integers(0, 255, (size, size, 3), np.uint8) for _ in range(3)]
+
+
+def every_task(crops):
+    return [
+        Request(f"{i}-{task}", (crop,), prompt_for(task), max_tokens=24)
+        for i, crop in enumerate(crops)
+        for task in TASKS
+    ]
+
+
+def test_every_wording_of_every_task_is_known():
+    for task in TASKS:
+        for wording in prompts(task):
+            assert task_of(wording) == task
+            assert task_of(f"{wording}\nAnswer in JSON.") == task
+    assert task_of("Is this person happy?") is None
+
+
+def test_answers_begin_as_those_of_training_do():
+    import random
+
+    units = {12: 3.0, 6: 2.0}
+    for task in TASKS:
+        start = answer_start(task, "happiness", units)
+        rng = random.Random(0)
+        texts = [describe(task, expression="happiness", units=units, rng=rng) for _ in range(20)]
+        assert all(text.startswith(start) for text in texts), task
+
+
+def test_guided_answers_carry_the_labels_of_the_numbers(guided, crops):
+    replies = {r.id: r for r in guided.respond(every_task(crops))}
+    for request in every_task(crops):
+        reply = replies[request.id]
+        task = task_of(request.prompt)
+        label = reply.numbers.expression.label
+        present = {u.au: u.intensity for u in reply.numbers.action_units if u.present}
+        assert reply.text.startswith(answer_start(task, label, present).rstrip())
+
+
+def test_numbers_are_those_of_the_engine(guided, crops, tiny_folder):
+    engine = LocalEngine.from_folder(tiny_folder, name="tiny", device=CPU)
+    requests = [
+        Request(str(i), (c,), prompt_for("analysis"), max_tokens=80) for i, c in enumerate(crops)
+    ]
+    for reply, answer in zip(guided.respond(requests), engine.answer(crops), strict=True):
+        assert reply.text == answer.text
+        for name, score in answer.expression.scores.items():
+            assert reply.numbers.expression.scores[name] == pytest.approx(score, abs=1e-5)
+        for a, b in zip(reply.numbers.action_units, answer.action_units, strict=True):
+            assert (a.au, a.present) == (b.au, b.present)
+            assert a.probability == pytest.approx(b.probability, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["guided", "free"])
+def test_batch_of_one_equals_batch_of_many(kind, guided, free, crops):
+    responder = {"guided": guided, "free": free}[kind]
+    requests = [*every_task(crops), Request("own", (crops[0],), "Who is this?", max_tokens=12)]
+    many = {r.id: r for r in responder.respond(iter(requests))}
+    assert len(many) == len(requests)
+    for request in requests:
+        (one,) = responder.respond([request])
+        assert one.text == many[request.id].text
+        for a, b in zip(one.numbers.action_units, many[one.id].numbers.action_units, strict=True):
+            assert a.probability == pytest.approx(b.probability, abs=1e-4)
+
+
+def test_a_face_is_looked_at_once_however_many_questions(guided, crops, monkeypatch):
+    looked = []
+    look = guided.core.look
+    monkeypatch.setattr(guided.core, "look", lambda c: (looked.append(len(c)), look(c))[1])
+    copies = [Request(r.id, (r.images[0].copy(),), r.prompt) for r in every_task(crops)[:14]]
+    assert len(list(guided.respond(copies))) == 14
+    assert looked == [2]  # fourteen questions about two faces
+
+
+def test_free_answers_are_not_changed(free, guided, crops):
+    requests = [Request("a", (crops[0],), prompt_for("au_detection"), max_tokens=8)]
+    (reply,) = free.respond(requests)
+    core = free.core
+    with torch.inference_mode():
+        (words,) = core.write(
+            core.look(crops[:1]).features,
+            [core.question.replace(prompt_for("analysis"), prompt_for("au_detection"))],
+            max_new_tokens=8,
+        )
+    assert reply.text == words.strip()
+    assert reply.warnings == ()
+    (held,) = guided.respond(requests)
+    assert held.text.startswith(("AU", "No action units"))
+
+
+def test_option_scores_equal_a_pass_of_their_own(guided, crops):
+    options = ("Happiness", "Happy", "AU12 (C)")
+    (reply,) = guided.respond([Request("o", (crops[0],), "Which one?", options=options)])
+    core = guided.core
+    assert reply.text is None
+    assert reply.numbers is not None
+    text = core.question.replace(prompt_for("analysis"), "Which one?")
+    with torch.inference_mode():
+        features = core.look(crops[:1]).features
+        length = core.prompts([text])["input_ids"].shape[1]
+        for option in options:
+            behind = core.processor.tokenizer(option, add_special_tokens=False)["input_ids"]
+            ids = torch.cat((core.prompts([text])["input_ids"][0], torch.tensor(behind)))
+            logits = core.model(input_ids=ids[None], image_features=features).logits[0]
+            by_hand = sum(
+                float(logits[at - 1].log_softmax(-1)[ids[at]]) for at in range(length, len(ids))
+            )
+            assert reply.option_scores[option] == pytest.approx(by_hand, abs=1e-3)
+
+
+def test_what_cannot_be_answered_fails_alone(guided, crops):
+    requests = [
+        Request("none", (), "What?"),
+        Request("grey", (np.zeros((8, 8), np.uint8),), "What?"),
+        Request("twice", (crops[0],), "What?", options=("a", "a")),
+        Request("good", (crops[0],), "What?", max_tokens=4),
+    ]
+    replies = {r.id: r for r in guided.respond(requests)}
+    assert {i for i, r in replies.items() if r.status == "failed"} == {"none", "grey", "twice"}
+    assert replies["good"].status == "ok"
+
+
+def test_a_clip_has_the_mean_of_its_frames_and_says_so(guided, crops):
+    (clip,) = guided.respond([Request("c", tuple(crops), prompt_for("analysis"), max_tokens=8)])
+    with torch.inference_mode():
+        scores = guided.core.look(crops).scores
+    expression, units = guided.core.read([group.mean(0) for group in scores])
+    assert clip.numbers.expression.scores == pytest.approx(expression.scores, abs=1e-5)
+    assert [u.present for u in clip.numbers.action_units] == [u.present for u in units]
+    assert "3 frames" in clip.warnings[0]
+
+
+def test_words_that_part_from_the_numbers_are_written_from_them():
+    text = "Happiness. The lowered brows (AU4) say so."
+    held, status, warnings = hold_to_numbers("reasoning", text, "happiness", {12: 3.0})
+    assert status == "ok"
+    assert set(parse(held).units) == {12}
+    assert "AU4 is absent" in warnings[0]
+    line = label_line(None, {12: 3.0})
+    assert hold_to_numbers("au_detection", line, "happiness", {12: 3.0}) == (line, "ok", ())
+    assert hold_to_numbers("reasoning", "Hm.", "happiness", {12: 3.0})[1] == "unparsed"
+
+
+def test_identity_tells_guided_from_free_and_knows_the_weights(guided, free):
+    assert guided.identity() != free.identity()
+    assert len(guided.identity()["weights"]) == 16
+    with pytest.raises(EngineError, match="guided or free"):
+        LocalResponder(guided.core, answers="loud")
+
+
+def test_a_placeholder_among_the_words_is_no_picture(guided, crops):
+    (reply,) = guided.respond([Request("a", (crops[0],), "What <image> is it?", max_tokens=4)])
+    assert reply.status == "ok"

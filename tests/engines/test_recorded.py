@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from mien.engines import EngineError, Request
+from mien.engines.recorded import RecordedResponder
+
+
+def write(path, *rows):
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def ask(path, *ids):
+    responder = RecordedResponder(path, name="recorded:x")
+    replies = {r.id: r for r in responder.respond(Request(i, (), "?") for i in ids)}
+    responder.close()
+    return replies
+
+
+def test_words_under_any_of_the_usual_names(tmp_path):
+    rows = [
+        {"id": "a", "text": "Happiness.", "prediction": "not this"},
+        {"id": "b", "prediction": "Sadness."},
+        {"id": "c", "response": "Ärger."},
+        {"id": 4, "answer": {"expression": "fear"}},
+        {"id": "e", "output": ""},
+    ]
+    replies = ask(write(tmp_path / "a.jsonl", *rows, ""), "e", "a", "4", "c", "b", "lost")
+    texts = {i: r.text for i, r in replies.items()}
+    assert texts == {
+        "a": "Happiness.",
+        "b": "Sadness.",
+        "c": "Ärger.",
+        "4": '{"expression": "fear"}',
+        "e": "",
+        "lost": None,
+    }
+    assert replies["e"].status == "ok"
+    assert (replies["lost"].status, replies["lost"].error) == ("failed", "no recorded answer")
+
+
+def test_what_the_benchmark_stores(tmp_path):
+    rows = [
+        {"version": 1, "identity": {"model": "x"}, "suite": {}},
+        {"id": "a", "status": "failed", "error": "timed out"},
+        {"id": "b", "status": "failed", "error": "timed out"},
+        {"id": "n", "status": "no_face"},
+        {
+            "id": "a",
+            "status": "ok",
+            "text": "Fear.",
+            "units": {"12": [0.75, 2.5], "4": [0.25, None]},
+        },
+        {"id": "s", "status": "ok", "option_scores": {"Happy": -1.5, "Sad": -2}},
+    ]
+    path = write(tmp_path / "answers.jsonl", *rows)
+    with path.open("a") as file:
+        file.write('{"id": "cut", "sta')  # killed in the middle of a line
+    replies = ask(path, "a", "b", "n", "s", "cut")
+    assert replies["a"].text == "Fear."
+    twelve, four = replies["a"].numbers.action_units
+    assert (twelve.au, twelve.present, twelve.probability, twelve.intensity) == (
+        12,
+        True,
+        0.75,
+        2.5,
+    )
+    assert (four.present, four.intensity) == (False, None)
+    assert replies["a"].numbers.expression is None
+    assert replies["b"].error == "timed out"
+    assert replies["n"].error == "recorded as no_face"
+    assert replies["s"].option_scores == {"Happy": -1.5, "Sad": -2.0}
+    assert replies["cut"].error == "no recorded answer"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            ({"id": "a", "text": ""}, {"id": "a", "text": ""}),
+            "line 2: id 'a' is answered in line 1",
+        ),
+        (({"id": "a", "text": "x"}, "{oops"), "line 2: not a line of JSON"),
+        (({"text": "x"},), "line 1: needs an 'id'"),
+        (({"id": "a"},), "line 1: has no answer"),
+        (("[1]",), "line 1: is no JSON object"),
+        (({"id": "a", "option_scores": [1]},), "line 1: cannot be read"),
+        (({"id": "a", "units": {"99": [0.5, 1]}},), "line 1: cannot be read"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, rows, message):
+    with pytest.raises(EngineError, match=message):
+        RecordedResponder(write(tmp_path / "a.jsonl", *rows), name="x")
+
+
+def test_no_file_and_identity(tmp_path):
+    with pytest.raises(EngineError, match="JSON lines"):
+        RecordedResponder(tmp_path / "no.jsonl", name="x")
+    one = RecordedResponder(write(tmp_path / "1.jsonl", {"id": "a", "text": "x"}), name="x")
+    two = RecordedResponder(write(tmp_path / "2.jsonl", {"id": "a", "text": "y"}), name="x")
+    assert one.identity() != two.identity()
