@@ -94,11 +94,11 @@ def _paired(
         if name not in tally.names or name not in other_tally.names:
             continue
         finish = tally.column(name)
-        values = [float(finish(s.sum(axis=0, keepdims=True))[0]) for s in (a, b)]
+        one, two = (float(finish(sums.sum(axis=0, keepdims=True))[0]) for sums in (a, b))
         d = resampler.difference(a, b, finish)
         found.append(
             PairedFigure(
-                items.task.name, name, len(pairs), *values, d.value, d.low, d.high, d.above
+                items.task.name, name, len(pairs), one, two, d.value, d.low, d.high, d.above
             )
         )
     return found

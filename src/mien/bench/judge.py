@@ -1,8 +1,8 @@
 """An extra beside the scores: another model grades descriptions and reasons.
 
-A judge has its own taste, so its grades never stand alone. The prompt is pinned in `judge.json`, its
-hash is in the file of replies, and every reply is kept, so that nothing is asked or paid for twice.
-The judge sees labels, reference and answer, and no picture.
+A judge has its own taste, so its grades never stand alone. The prompt is pinned in `judge.json`,
+its hash is in the file of replies, and every reply is kept, so that nothing is asked or paid for
+twice. The judge sees labels, reference and answer, and no picture.
 """
 
 from __future__ import annotations

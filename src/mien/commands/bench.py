@@ -106,7 +106,7 @@ def run(
         limit=limit,
         batch_size=batch_size,
         device=device,
-        answers=answers.value,
+        answers="guided" if answers is Answers.guided else "free",
         scoring=scoring.value,
         endpoint=endpoint,
         key_env=key_env,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 from rich.console import Console
@@ -41,7 +41,7 @@ class Options:
     limit: int | None
     batch_size: int
     device: str
-    answers: str
+    answers: Literal["guided", "free"]
     scoring: str
     endpoint: str | None
     key_env: str | None

@@ -35,12 +35,13 @@ def opened(suite: Suite, root: Path | None) -> tuple[Source, Encode]:
         place = {sample.id: index for index, sample in enumerate(benchmark.samples)}
         return source, lambda sample: [benchmark.encoded(place[sample.id])]
     assert root is not None  # open_source has checked it
-    return source, lambda sample: _encoded(sample, suite, source, root)
+    folder = root.parent if root.is_file() else root
+    return source, lambda sample: _encoded(sample, suite, source, folder)
 
 
-def _encoded(sample: Sample, suite: Suite, source: Source, root: Path) -> list[bytes]:
+def _encoded(sample: Sample, suite: Suite, source: Source, folder: Path) -> list[bytes]:
     if sample.image is not None and sample.image.lower().endswith(AS_THEY_ARE):
-        return [(root / sample.image).read_bytes()]
+        return [(folder / sample.image).read_bytes()]
     return [_png(picture) for picture in source.pictures(sample, suite.frames)]
 
 

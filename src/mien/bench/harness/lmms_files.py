@@ -165,7 +165,7 @@ def _task(suite: Suite, task: TaskSpec) -> str:
             f"    aggregation: !function utils.{metric}",
             f"    higher_is_better: {better}",
         ]
-    lines += ["metadata:", f"  version: {suite.version}", f"  prompt: {task.prompt_hash()}"]
+    lines += ["metadata:", f"  version: {suite.version}"]
     return "\n".join(lines) + "\n"
 
 
@@ -176,7 +176,7 @@ _NAMES = sorted(
         *("uar", "war", "macro_f1", "au_macro_f1", "au_micro_f1", "au_accuracy", "au_fold_f1"),
         *("au_shared_f1", "rouge_l", "bleu", "rege", "rationale_precision", "rationale_recall"),
         *("rationale_f1", "expression_match", "consistency", "ccc_valence", "ccc_arousal"),
-        *("rmse_valence", "rmse_arousal", "parse_rate"),
+        *("rmse_valence", "rmse_arousal", "parse_rate", "war_fold_mean", "uar_fold_mean"),
     ]
 )
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from mien.bench.labels import (
     cluster_of,
+    fold_of,
     may_ask,
     reference_text,
     true_expression,
     true_units,
 )
-from mien.bench.suite import ASKS_UNITS, Kind, Suite, TaskSpec
+from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Kind, Suite, TaskSpec
 from mien.language import label_line
 from mien.sample import Sample
 
@@ -124,6 +125,8 @@ def metrics_of(task: TaskSpec, suite: Suite) -> tuple[str, ...]:
         names.append("au_shared_f1")
     if task.kind in ASKS_UNITS and suite.folds:
         names.append("au_fold_f1")
+    if task.kind in ASKS_EXPRESSION and suite.folds:
+        names += ["war_fold_mean", "uar_fold_mean"]
     if "rege" in task.metrics:
         names.append("rege")
     return (*names, "parse_rate")
@@ -142,13 +145,14 @@ def _question(task: TaskSpec, sample: Sample, suite: Suite) -> Question:
     key = f"{sample.id}#{task.name}"
     truth = true_units(sample, suite.units, suite.threshold)
     subject, clip = cluster_of(sample)
+    words = task.question(sample.attributes)
     return Question(
         id=key,
         suite=suite.name,
         version=suite.version,
         task=task.name,
         kind=task.kind,
-        prompt=task.prompt if task.system is None else f"{task.system}\n\n{task.prompt}",
+        prompt=words if task.system is None else f"{task.system}\n\n{words}",
         prompt_hash=task.prompt_hash(),
         first=task.read == "first",
         label_set=suite.label_set,
@@ -161,5 +165,5 @@ def _question(task: TaskSpec, sample: Sample, suite: Suite) -> Question:
         valence=sample.valence,
         arousal=sample.arousal,
         cluster=subject if subject is not None else clip,
-        fold=(sample.split or "") if suite.folds == "split" else None,
+        fold=fold_of(sample, suite.folds) if suite.folds else None,
     )

@@ -38,12 +38,23 @@ def score(questions: Sequence[Question], answers: Sequence[str | None]) -> dict[
         raise ValueError(f"{len(questions)} questions, but {len(answers)} answers")
     suite, items = _suite_of(questions), _items(questions, answers)
     (overlaps,) = read_items([items], suite, processes=1)
-    values = task_tally(items, suite, overlaps).values()
-    if items.folds:
-        folds = fold_mean_f1(items.units, items.said_units, suite.units, items.folds)
-        known = [value for value in folds.values() if not math.isnan(value)]
-        values["au_fold_f1"] = sum(known) / len(known) if known else math.nan
+    tally = task_tally(items, suite, overlaps)
+    values = tally.values()
+    if items.folds and items.asks_units:
+        means = fold_mean_f1(items.units, items.said_units, suite.units, items.folds)
+        values["au_fold_f1"] = _mean(list(means.values()))
+    if items.folds and items.asks_expression:
+        rows = np.array(items.folds)
+        each = [tally.values(rows == fold) for fold in sorted(set(items.folds))]
+        for name in ("war", "uar"):
+            values[f"{name}_fold_mean"] = _mean([found[name] for found in each])
     return {name: values[name] for name in questions[0].metrics}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the values that are defined; NaN where none is."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 @lru_cache(maxsize=1)

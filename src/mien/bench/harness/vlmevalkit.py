@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import csv
+import importlib.util
 import io
 import json
 import math
+import runpy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -112,8 +114,8 @@ def dataset_class() -> type:
         from vlmeval.smp import LMUDataRoot, load
     except ImportError as error:
         raise HarnessError(
-            f"VLMEvalKit cannot be imported ({error}); install it beside mien, in an environment"
-            " of its own: pip install -e VLMEvalKit, from a checkout"
+            f"VLMEvalKit cannot be imported ({error}); install it beside mien in an environment of"
+            " its own: pip install -e . in its checkout, or pip install ms-vlmeval"
         ) from error
 
     class MienDataset(ImageBaseDataset):
@@ -166,11 +168,18 @@ def register() -> type:
 
 
 def main() -> None:
-    """Runs VLMEvalKit with mien's datasets; arguments are those of its ``run.py``."""
-    register()
-    from vlmeval.run import main as run
+    """Runs VLMEvalKit with mien's datasets; arguments are those of its ``run.py``.
 
-    run()
+    Raises:
+        HarnessError: if VLMEvalKit is not installed, or its ``run.py`` is not found.
+    """
+    register()
+    if importlib.util.find_spec("vlmeval.run") is not None:
+        importlib.import_module("vlmeval.run").main()
+    elif Path("run.py").is_file():  # a checkout has it beside the package
+        runpy.run_path("run.py", run_name="__main__")
+    else:
+        raise HarnessError("there is no run.py here; start this in the checkout of VLMEvalKit")
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ def examples(scored: Scored, place: int, source: Source | None) -> str:
     """
     items = scored.run.tasks[place]
     samples = {sample.id: sample for sample in scored.run.samples}
-    order = sorted(
-        range(len(items)), key=lambda row: hashlib.sha256(items.ids[row].encode()).hexdigest()
-    )  # noqa: E501
+    order = sorted(range(len(items)), key=lambda row: _draw(items.ids[row]))
     parts = []
     for words, want in _KINDS.items():
         rows = [row for row in order if want(items, row)][:EACH]
@@ -41,6 +39,10 @@ def examples(scored: Scored, place: int, source: Source | None) -> str:
             cards = "".join(_card(items, row, samples, source, scored) for row in rows)
             parts.append(f'<h5>{words}</h5><div class="cards">{cards}</div>')
     return "".join(parts)
+
+
+def _draw(item_id: str) -> str:
+    return hashlib.sha256(item_id.encode()).hexdigest()
 
 
 def is_right(items: Items, row: int) -> bool | None:

@@ -72,8 +72,8 @@ def _about(result: Result) -> str:
     parts = [
         f"<p>{escape(result.suite['about'])}</p>",
         '<p class="soft">Figures are in per cent where they are shares, with 95 % intervals'
-        f" ({drawn['draws']} draws by {escape(drawn['drawn'])}). An answer that cannot be read, that"
-        " did not come, or for which no face was found is wrong and counted: no denominator"
+        f" ({drawn['draws']} draws by {escape(drawn['drawn'])}). An answer that cannot be read,"
+        " that did not come, or for which no face was found is wrong and counted: no denominator"
         " shrinks.</p>",
     ]
     data = result.data
