@@ -43,9 +43,10 @@ def test_mixed_requests_come_back_each_once(responder):
         Request("s", asked()[0].images, "Face?", system="Be brief.", max_tokens=5),
         Request("o", asked()[0].images, "Face?", options=("Happy", "Sad")),
         Request("two", asked()[0].images * 2, "Which?", max_tokens=2),
+        Request("blind", (), "Which?", max_tokens=7),
     ]
     replies = list(responder.respond(iter(items)))
-    assert sorted(r.id for r in replies) == ["0", "1", "o", "s", "two"]
+    assert sorted(r.id for r in replies) == ["0", "1", "blind", "o", "s", "two"]
     assert {r.status for r in replies} == {"ok"}
 
 

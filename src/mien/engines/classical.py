@@ -129,14 +129,6 @@ class FerEngine:
         return Answer(expression=_expression(found[0]["emotions"]))
 
 
-CLASSICAL: dict[str, type[PyFeatEngine] | type[DeepFaceEngine] | type[FerEngine]] = {
-    "py-feat": PyFeatEngine,
-    "deepface": DeepFaceEngine,
-    "fer": FerEngine,
-}
-"""Names for `--model`."""
-
-
 class NumbersResponder:
     """An engine that writes nothing, as a responder: its labels as a line are the words.
 

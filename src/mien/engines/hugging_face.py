@@ -171,9 +171,10 @@ class HuggingFaceResponder:
         """Model inputs of texts with their pictures, padded on the left."""
         bos = self.processor.tokenizer.bos_token
         written = bool(bos) and texts[0].startswith(bos)  # by the chat template
+        images = [[Image.fromarray(image) for image in r.images] for r in group]
         inputs = self.processor(
             text=texts,
-            images=[[Image.fromarray(image) for image in r.images] for r in group],
+            images=images if any(images) else None,
             padding=True,
             padding_side="left",
             add_special_tokens=not written,
