@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mien.bench.report.html import COLOURS, escape
 from mien.bench.result import ConfusionTable
 
-_LEFT, _WIDTH, _ROW, _BAR = 190, 460, 9, 6
+_LEFT, _WIDTH = 190, 460
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ def bars(labels: Sequence[str], series: Sequence[Sequence[Bar]], *, title: str) 
         series: M models, each with L bars.
         title: for readers that cannot see.
     """
-    step = _ROW * len(series) + 9
+    thick = 10 if len(series) == 1 else 7
+    pitch = thick + 3
+    step = pitch * len(series) + 6
     height = step * len(labels) + 34
     parts = [
         f'<svg class="plot" role="img" aria-label="{escape(title)}"'
@@ -49,12 +51,12 @@ def bars(labels: Sequence[str], series: Sequence[Sequence[Bar]], *, title: str) 
         )
     for row, label in enumerate(labels):
         top = 8 + row * step
-        middle = top + _ROW * len(series) / 2
+        middle = top + pitch * len(series) / 2 - 1.5
         parts.append(
             f'<text x="{_LEFT - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(label)}</text>'
         )
         for k, one in enumerate(series):
-            parts.append(_bar(one[row], top + k * _ROW, COLOURS[k % len(COLOURS)]))
+            parts.append(_bar(one[row], top + k * pitch, thick, COLOURS[k % len(COLOURS)]))
     return "".join(parts) + "</svg>"
 
 
@@ -96,15 +98,15 @@ def _heat_cell(count: int, total: int, right: bool) -> str:
     return f'<td class="cell{strong}" style="background:{light}" title="{count}">{words}</td>'
 
 
-def _bar(bar: Bar, top: float, colour: str) -> str:
+def _bar(bar: Bar, top: float, thick: float, colour: str) -> str:
     parts = []
-    middle = top + _BAR / 2
+    middle = top + thick / 2
     if bar.value is None:
         parts.append(f'<text class="tick" x="{_LEFT + 4}" y="{middle + 3:.1f}">undefined</text>')
     else:
         width = max(_WIDTH * bar.value, 0.5)
         parts.append(
-            f'<rect x="{_LEFT}" y="{top:.1f}" width="{width:.1f}" height="{_BAR}"'
+            f'<rect x="{_LEFT}" y="{top:.1f}" width="{width:.1f}" height="{thick}"'
             f' fill="{colour}" rx="1.5"/>'
         )
     if bar.low is not None and bar.high is not None:
@@ -116,6 +118,6 @@ def _bar(bar: Bar, top: float, colour: str) -> str:
         x = _LEFT + _WIDTH * bar.mark
         parts.append(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 1.5:.1f}"'
-            f' y2="{top + _BAR + 1.5:.1f}"/>'
+            f' y2="{top + thick + 1.5:.1f}"/>'
         )
     return "".join(parts)

@@ -165,7 +165,7 @@ def _unit_table(task: TaskResult) -> str:
     folds = any(row.fold_mean is not None for row in task.units)
     head = ["unit", "known", "present", "F1", "precision", "recall", "always on"]
     head += ["mean of folds"] if folds else []
-    head += [f"numbers: {n.upper() if n != 'f1' else 'F1'}" for n in extra]
+    head += [f"{n.upper()} by numbers" for n in extra]
     rows = []
     for row in task.units:
         cells = [str(row.known), str(row.present)]
@@ -175,8 +175,9 @@ def _unit_table(task: TaskResult) -> str:
         cells += [shown("f1", row.fold_mean)] if folds else []
         scale = {"pcc": "intensity_", "icc": "intensity_", "mae": "intensity_"}
         cells += [shown(scale.get(n, "") + n, row.numbers.get(n)) for n in extra]
-        rows.append([f"AU{row.au} {escape(facs.au_info(row.au).name)}", *cells])
-    return table(head, rows)
+        name = escape(facs.au_info(row.au).name)
+        rows.append([f'<span title="{name}">AU{row.au}</span>', *cells])
+    return table(head, rows, kind="dense")
 
 
 def _published(row: object, names: Sequence[str]) -> list[str]:
