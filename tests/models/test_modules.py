@@ -6,9 +6,10 @@ from conftest import build, feallm_config, prompts
 
 from mien.models.attention import AttentionStep
 from mien.models.feallm.crops import crop_regions, face_regions
-from mien.models.feallm.levels import LevelShape, MultiLevelFeature, sine_positions, to_map
+from mien.models.feallm.levels import MultiLevelFeature, sine_positions
 from mien.models.feallm.local_clue_aggregator import ConvBlocks, LocalClueAggregator
 from mien.models.feallm.multi_perspective_projector import MultiPerspectiveProjector
+from mien.models.vision import LevelShape, to_map
 
 HALF, MOST, REST = 0.5, 0.75, 0.25
 

@@ -10,8 +10,8 @@ from transformers import (
 # Not from the top level: transformers 5.17 asks for torchvision there, which mien does without.
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
+from mien.models.chat import CHAT_TEMPLATE
 from mien.models.feallm import (
-    CHAT_TEMPLATE,
     FeallmConfig,
     FeallmForConditionalGeneration,
     FeallmImageProcessor,

@@ -137,20 +137,19 @@ def branch_logits(
     *,
     input_ids: Tensor,
     attention_mask: Tensor | None = None,
-    pixel_values: Tensor | None = None,
-    image_features: Tensor | None = None,
     use_cache: bool = False,
+    **pictures: Any,
 ) -> tuple[Tensor, Any]:
     """Logits behind the prefix and behind each branch token, with gradients.
 
     Args:
-        model: ``FeallmForConditionalGeneration``, or one wrapped by PEFT.
+        model: one of mien's with a language-model head, or one wrapped by PEFT.
         tree: T branch tokens.
         input_ids: (B, L) prefixes, left-padded.
         attention_mask: (B, L); all ones by default.
-        pixel_values: (P, 3, S, S).
-        image_features: (P, N + 1, D_lm) instead of ``pixel_values``.
         use_cache: also return the prefix's cache.
+        **pictures: for the model's ``embed``: ``pixel_values`` and what belongs to it, or
+            ``image_features``.
 
     Returns:
         (B, 1 + T, V): row 0 behind the prefix, row 1 + i behind branch token i; and the cache of
@@ -159,9 +158,7 @@ def branch_logits(
     model = model.get_base_model() if hasattr(model, "get_base_model") else model
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
-    embeds, _ = model.model.embed(
-        input_ids, pixel_values=pixel_values, image_features=image_features
-    )  # (B, L, D_lm)
+    embeds, _ = model.model.embed(input_ids, **pictures)  # (B, L, D_lm)
     branch_ids = torch.tensor(tree.tokens, dtype=torch.long, device=input_ids.device)
     branches = model.get_input_embeddings()(branch_ids).expand(len(embeds), -1, -1)  # (B, T, D_lm)
     mask, positions = branch_inputs(tree, attention_mask, dtype=embeds.dtype)
@@ -199,10 +196,10 @@ def score_branches(model: Any, tree: PrefixTree, **prefix: Any) -> list[Tensor]:
     """Log-likelihood of every candidate behind the prefix, in one forward pass, with gradients.
 
     Args:
-        model: ``FeallmForConditionalGeneration``, or one wrapped by PEFT.
+        model: one of mien's with a language-model head, or one wrapped by PEFT.
         tree: the candidates.
-        **prefix: ``input_ids`` (B, L), ``attention_mask`` (B, L) left-padded, ``pixel_values`` or
-            ``image_features``.
+        **prefix: ``input_ids`` (B, L), ``attention_mask`` (B, L) left-padded, and the
+            pictures as in ``branch_logits``.
 
     Returns:
         Per group (B, n_candidates), float32: the sum over a candidate's tokens. A softmax over

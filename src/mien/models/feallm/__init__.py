@@ -3,10 +3,9 @@
 from mien.models.feallm.configuration import FeallmConfig
 from mien.models.feallm.image_processing import FeallmImageProcessor
 from mien.models.feallm.modeling import FeallmForConditionalGeneration, FeallmModel
-from mien.models.feallm.processing import CHAT_TEMPLATE, FeallmProcessor
+from mien.models.feallm.processing import FeallmProcessor
 
 __all__ = [
-    "CHAT_TEMPLATE",
     "FeallmConfig",
     "FeallmForConditionalGeneration",
     "FeallmImageProcessor",

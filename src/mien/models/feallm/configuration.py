@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import PreTrainedConfig
 
 from mien.models.attention import Norm
+from mien.models.configuration import FaceModelConfig
 from mien.models.feallm.crops import face_regions
-from mien.models.feallm.levels import LevelShape, probe_levels
+from mien.models.vision import LevelShape, probe_shapes
 
 
-class FeallmConfig(PreTrainedConfig):
+class FeallmConfig(FaceModelConfig):
     """Configuration of FEALLM. ``docs/papers.md`` has a line on the reason for each value.
 
+    Beside the fields of ``FaceModelConfig``; its vision encoder is CLIP ViT-L/14-336 by default.
+
     Args:
-        vision_config: any vision encoder that ``AutoModel`` loads; CLIP ViT-L/14-336 by default.
-        text_config: any decoder that ``AutoModel`` loads; a 7B Llama by default.
-        image_token_id: id of the ``<image>`` placeholder.
-        image_size: side of ``pixel_values``; the vision encoder's own by default.
-        freeze_vision: keep the vision encoder in eval mode and without gradients.
         tap_levels: indices into the encoder's ``hidden_states``; the last is F_L, the others are
             concatenated to F_s. By default the last four stages of a hierarchical encoder, and
             five equally spaced layers of a plain ViT.
@@ -45,27 +42,10 @@ class FeallmConfig(PreTrainedConfig):
         use_local_in_projector: A2 attends to F'_local (off: A2 = A1).
         use_local_token: F_local goes to the language model.
         use_lca_self_attention: self-attention over the crops.
-        action_units: AUs that this checkpoint knows, as FACS numbers.
-        expressions: expressions that this checkpoint knows, by name.
-        calibration: temperature per kind of answer, and the shift of each unit's threshold, from
-            the selection split (`engines.numbers`).
-        face_scale: side of the face crop over the longer side of the face box.
-        face_shift: shift (x, y) of the crop's centre from the box's, in sides of the crop.
-        face_align: turn the face upright before cropping.
-        mirror_average: numbers are the mean over a face and its mirror image, at twice the cost.
-        native_size: side to which pictures are brought down first, so that sources of every
-            sharpness look alike; ``None`` leaves them.
-        initializer_range: standard deviation of embeddings and of a fresh ``lm_head``.
     """
 
     model_type = "feallm"
-    sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig}  # noqa: RUF012
 
-    vision_config: Any = None
-    text_config: Any = None
-    image_token_id: int = 32000
-    image_size: int = 0
-    freeze_vision: bool = True
     tap_levels: list[int] = field(default_factory=list)
     level_shapes: list[list[int]] = field(default_factory=list)
     fs_concat: str = "token"
@@ -88,40 +68,13 @@ class FeallmConfig(PreTrainedConfig):
     use_local_in_projector: bool = True
     use_local_token: bool = True
     use_lca_self_attention: bool = True
-    action_units: list[int] = field(default_factory=list)
-    expressions: list[str] = field(default_factory=list)
-    calibration: dict[str, Any] = field(default_factory=dict)
-    face_scale: float = 1.0
-    face_shift: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    face_align: bool = False
-    mirror_average: bool = False
-    native_size: int | None = None
-    initializer_range: float = 0.02
-    tie_word_embeddings: bool = False
 
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.vision_config = _sub_config(self.vision_config, "clip_vision_model", _CLIP_L_336)
-        self.text_config = _sub_config(self.text_config, "llama", {})
-        if not self.image_size:
-            size = getattr(self.vision_config, "image_size", None) or 224
-            self.image_size = size if isinstance(size, int) else int(size[0])
+    def complete(self) -> None:
+        """Fill in taps and crops, and check all fields."""
         self.tap_levels = list(self.tap_levels or _default_taps(self.vision_config))
         self.crop_boxes = [list(box) for box in (self.crop_boxes or face_regions())]
-        self.tie_word_embeddings = self.tie_word_embeddings or bool(
-            getattr(self.text_config, "tie_word_embeddings", False)
-        )
-        self._check()
-        super().__post_init__(**kwargs)
-
-    def _check(self) -> None:
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        for heads in (self.lca_num_heads, self.mpp_num_heads):
-            if self.hidden_size % heads:
-                raise ValueError(
-                    f"hidden_size {self.hidden_size} is not a multiple of the head count {heads}"
-                )
+        self.check_choices(_CHOICES)
+        self.check_heads("lca_num_heads", "mpp_num_heads")
         if self.use_fs and len(self.tap_levels) < 2:
             raise ValueError(f"use_fs needs at least two tap_levels, got {self.tap_levels}")
         for x0, y0, x1, y1 in self.crop_boxes:
@@ -132,7 +85,13 @@ class FeallmConfig(PreTrainedConfig):
     def levels(self) -> list[LevelShape]:
         """Shapes of the tapped levels, F_L last; probed once and kept in ``level_shapes``."""
         if not self.level_shapes:
-            self.level_shapes = [list(shape) for shape in probe_levels(self)]
+            shapes = probe_shapes(
+                self.vision_config,
+                image_size=self.image_size,
+                taps=self.tap_levels,
+                field="tap_levels",
+            )
+            self.level_shapes = [list(shape) for shape in shapes]
         return [LevelShape(*shape) for shape in self.level_shapes]
 
     @property
@@ -152,29 +111,12 @@ class FeallmConfig(PreTrainedConfig):
         return self.hidden_size * (shallow if self.fs_concat == "channel" else 1)
 
 
-_CLIP_L_336 = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "image_size": 336,
-    "patch_size": 14,
-    "projection_dim": 768,
-}
 _CHOICES = {
     "fs_concat": ("token", "channel"),
     "position_embedding": ("learned", "sine", "none"),
     "lca_norm": ("pre", "post", "none"),
     "mpp_norm": ("pre", "post", "none"),
 }
-
-
-def _sub_config(value: Any, model_type: str, defaults: dict[str, Any]) -> PreTrainedConfig:
-    """A nested config from a dictionary, a config or nothing."""
-    if isinstance(value, PreTrainedConfig):
-        return value
-    fields = dict(defaults if value is None else value)
-    return AutoConfig.for_model(fields.pop("model_type", model_type), **fields)
 
 
 def _default_taps(vision_config: PreTrainedConfig) -> list[int]:

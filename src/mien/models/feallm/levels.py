@@ -2,74 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoModel
+
+from mien.models.vision import LevelShape
 
 if TYPE_CHECKING:
     from mien.models.feallm.configuration import FeallmConfig
-
-
-class LevelShape(NamedTuple):
-    """Width and grid of a tapped hidden state, and its class and register tokens."""
-
-    channels: int
-    height: int
-    width: int
-    prefix: int
-
-
-def to_map(hidden: Tensor, shape: LevelShape) -> Tensor:
-    """One tapped hidden state as a map.
-
-    Args:
-        hidden: (B, C, H, W) of a convolutional or hybrid encoder, or (B, P + H * W, C) of a ViT
-            with P class and register tokens in front, which are dropped.
-        shape: what ``probe_levels`` found for this level.
-
-    Returns:
-        (B, C, H, W).
-    """
-    if hidden.ndim == 4:
-        return hidden  # (B, C, H, W)
-    grid = hidden[:, shape.prefix :].transpose(1, 2)  # (B, C, H * W)
-    return grid.unflatten(2, (shape.height, shape.width))  # (B, C, H, W)
-
-
-def probe_levels(config: FeallmConfig) -> list[LevelShape]:
-    """Find the shape of every tapped level by running the encoder without weights or data.
-
-    Raises:
-        ValueError: if a level's tokens do not form a square grid.
-    """
-    side = config.image_size
-    with torch.device("meta"), torch.no_grad():
-        encoder = AutoModel.from_config(config.vision_config)
-        encoder.eval()
-        outputs = encoder(pixel_values=torch.empty(1, 3, side, side), output_hidden_states=True)
-    shapes = []
-    for tap in config.tap_levels:
-        hidden = outputs.hidden_states[tap]
-        if hidden.ndim == 4:
-            shapes.append(LevelShape(hidden.shape[1], hidden.shape[2], hidden.shape[3], 0))
-            continue
-        count, patch = hidden.shape[1], getattr(config.vision_config, "patch_size", None)
-        grid = math.isqrt(count)
-        if grid * grid != count and isinstance(patch, int):
-            grid = side // patch
-        prefix = count - grid * grid
-        if not 0 <= prefix <= 16:
-            raise ValueError(
-                f"tap_levels: hidden state {tap} has {count} tokens, which is no square grid with "
-                f"a few class or register tokens in front (image_size {side}, patch_size {patch})"
-            )
-        shapes.append(LevelShape(hidden.shape[2], grid, grid, prefix))
-    return shapes
 
 
 class LevelAdapter(nn.Module):

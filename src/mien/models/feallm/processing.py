@@ -6,28 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 from transformers.processing_utils import MultiModalData, ProcessingKwargs, ProcessorMixin
-from transformers.utils.chat_template_utils import render_jinja_template
 
-# Pictures come first (FEALLM's input order: visual tokens, F_local, text). The answer and its end
-# lie between {% generation %} marks, from which the training labels are made.
-CHAT_TEMPLATE = """\
-{%- if bos_token is defined and bos_token %}{{ bos_token }}{% endif -%}
-{%- for message in messages -%}
-{%- set items = message['content'] -%}
-{%- if items is string -%}{%- set items = [{'type': 'text', 'text': items}] -%}{%- endif -%}
-{%- if message['role'] == 'assistant' -%}
-{{ '<assistant>' }}
-{%- generation -%}
-{%- for item in items if item['type'] == 'text' -%}{{ item['text'] }}{%- endfor -%}{{ eos_token }}
-{%- endgeneration -%}
-{%- else -%}
-{{ '<user>' }}
-{%- for item in items if item['type'] == 'image' -%}{{ '<image>' }}{%- endfor -%}
-{%- for item in items if item['type'] == 'text' -%}{{ item['text'] }}{%- endfor -%}
-{%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{ '<assistant>' }}{%- endif -%}
-"""
+from mien.models.chat import CHAT_TEMPLATE, answer_mask, render
 
 
 class FeallmProcessorKwargs(ProcessingKwargs, total=False):
@@ -91,30 +71,23 @@ class FeallmProcessor(ProcessorMixin):
         inputs: Any = super().apply_chat_template(
             conversation, chat_template, processor_kwargs=options, **kwargs
         )
-        render: Any = render_jinja_template  # annotated as a string, gives texts and spans
-        texts, spans = render(
-            conversations=[conversation] if isinstance(conversation[0], dict) else conversation,
-            chat_template=chat_template or self.chat_template,
-            return_assistant_tokens_mask=True,
-            **self.tokenizer.special_tokens_map,
-        )
+        batch = [conversation] if isinstance(conversation[0], dict) else conversation
+        texts, spans = render(self, batch, chat_template)
+        longer = len(self.image_token) * (self.num_image_tokens - 1)
         masks = [
-            self._answer_mask(text, answers, offsets)
+            answer_mask(
+                text,
+                answers,
+                offsets,
+                image_token=self.image_token,
+                added=[longer] * text.count(self.image_token),
+            )
             for text, answers, offsets in zip(
                 texts, spans, inputs.pop("offset_mapping"), strict=True
             )
         ]
         inputs["assistant_masks"] = masks
         return inputs.convert_to_tensors(tensor_type=kwargs.get("return_tensors"))
-
-    def _answer_mask(self, text: str, answers: Any, offsets: Any) -> list[int]:
-        """1 at every token that overlaps one of the answers, given as (start, end) in ``text``."""
-        added = len(self.image_token) * (self.num_image_tokens - 1)
-        moved = [[at + added * text.count(self.image_token, 0, at) for at in a] for a in answers]
-        return [
-            int(any(start < last and end > first for first, last in moved))
-            for start, end in ((int(o[0]), int(o[1])) for o in offsets)
-        ]
 
     def _get_num_multimodal_tokens(
         self, image_sizes: list[list[int]] | None = None, **kwargs: Any

@@ -1,4 +1,4 @@
-"""What FEALLM's classes return."""
+"""What mien's models return."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 
 
 @dataclass
-class FeallmCausalLMOutput(ModelOutput):
-    """What ``FeallmForConditionalGeneration`` returns.
+class FaceCausalLMOutput(ModelOutput):
+    """What the classes with a language-model head return.
 
     Attributes:
         loss: () next-token loss, when ``labels`` were given.
@@ -19,7 +19,7 @@ class FeallmCausalLMOutput(ModelOutput):
         past_key_values: the cache.
         hidden_states: the language model's, on request.
         attentions: the language model's, on request.
-        image_hidden_states: (P, N + 1, D_lm) image features of P pictures.
+        image_hidden_states: what ``encode_images`` gave.
     """
 
     loss: Tensor | None = None
@@ -31,7 +31,7 @@ class FeallmCausalLMOutput(ModelOutput):
 
 
 @dataclass
-class FeallmModelOutput(BaseModelOutputWithPast):
-    """What ``FeallmModel`` returns: the language model's output and the image features."""
+class FaceModelOutput(BaseModelOutputWithPast):
+    """What the classes without a head return: the language model's output, the image features."""
 
     image_hidden_states: Tensor | None = None
