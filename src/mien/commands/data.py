@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.commands.data_build import build
+
 if TYPE_CHECKING:
     from mien.data.check import Report
 
 data_app = typer.Typer(
-    help="Datasets on your disk: what mien reads, and whether a copy is whole.",
+    help="Datasets on your disk: what mien reads, whether a copy is whole, what is made of it.",
     no_args_is_help=True,
 )
+
+# Commands that have a file of their own, a line each.
+data_app.command("build")(build)
 
 
 @data_app.command("list")

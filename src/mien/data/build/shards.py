@@ -157,18 +157,22 @@ class Folder:
             BuildError: if a shard is missing or damaged.
         """
         for shard in self.shards:
-            path = self.file(shard.name)
-            read = _parquet_rows if path.suffix == ".parquet" else _json_rows
-            try:
-                yield from read(path, pictures)
-            except FileNotFoundError as error:
-                raise BuildError(
-                    f"{path} is missing; run the same `mien data build` again to make it"
-                ) from error
-            except (OSError, ValueError) as error:
-                raise BuildError(
-                    f"{path} is damaged ({error}); delete it and run `mien data build` again"
-                ) from error
+            yield from self.rows_of(shard, pictures=pictures)
+
+    def rows_of(self, shard: Shard, *, pictures: bool = False) -> Iterator[dict[str, Any]]:
+        """The rows of one shard; see `rows`."""
+        path = self.file(shard.name)
+        read = _parquet_rows if path.suffix == ".parquet" else _json_rows
+        try:
+            yield from read(path, pictures)
+        except FileNotFoundError as error:
+            raise BuildError(
+                f"{path} is missing; run the same `mien data build` again to make it"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise BuildError(
+                f"{path} is damaged ({error}); delete it and run `mien data build` again"
+            ) from error
 
     def answers(self) -> Iterator[tuple[dict[str, Any], list[str]]]:
         """Rows with their answers."""

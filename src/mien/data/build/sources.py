@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mien.data.readers import read, reader
 from mien.data.readers.base import DataError
@@ -60,7 +61,8 @@ class Source:
             DataError: if the folder is not as the dataset's owner lays it out.
         """
         wanted = split if reader(self.name).splits else None
-        return read(self.name, self.root, split=wanted, **self.options)
+        options: dict[str, Any] = dict(self.options)
+        return read(self.name, self.root, split=wanted, **options)
 
     def terms(self) -> Terms:
         """What its owner asks for."""

@@ -1,0 +1,314 @@
+"""`mien data build`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from mien.data.build.plan import Change, Survey
+    from mien.data.build.run import Built
+    from mien.data.build.settings import BuildSettings
+    from mien.data.build.sources import Source, Terms
+    from mien.engines.request import Responder
+
+
+class DataFormat(StrEnum):
+    """Files of a set."""
+
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+def build(
+    out: Annotated[Path, typer.Option(help="Folder for the set; a stopped run goes on.")],
+    source: Annotated[
+        list[str],
+        typer.Option(help="NAME=DIR[,option=value], a dataset of `mien data list`; repeatable."),
+    ],
+    split: Annotated[
+        str, typer.Option(help="Split of the sources; 'all' takes every one.")
+    ] = "train",
+    tasks: Annotated[
+        str | None, typer.Option(help="Tasks, with commas. Default: all but 'expression'.")
+    ] = None,
+    per_sample: Annotated[
+        int | None, typer.Option(min=1, help="Most tasks a sample gets. Default: all it carries.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Rows in the set, evenly drawn. Default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other tasks and words.")] = 0,
+    format: Annotated[DataFormat, typer.Option(help="JSON lines or Parquet.")] = DataFormat.jsonl,
+    embed_images: Annotated[
+        bool, typer.Option("--embed-images", help="Put the pictures into Parquet.")
+    ] = False,
+    pseudo: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines of `mien analyze`: units for samples without any."),
+    ] = None,
+    check_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the templates' texts read back.")
+    ] = 0.02,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Default: one for each core.")
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Model that writes descriptions, reasons and conversations."),
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Address of an OpenAI-compatible endpoint.")
+    ] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
+    rpm: Annotated[float | None, typer.Option(help="Most requests a minute.")] = None,
+    tpm: Annotated[float | None, typer.Option(help="Most tokens a minute.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds until a try is given up.")] = 120.0,
+    retries: Annotated[int, typer.Option(min=0, help="How often a refused text is retried.")] = 2,
+    unknown_units: Annotated[
+        bool, typer.Option("--unknown-units", help="A teacher may name units without a label.")
+    ] = False,
+    attributes: Annotated[
+        bool, typer.Option("--attributes", help="A teacher may speak of age, gender, descent.")
+    ] = False,
+    similar: Annotated[
+        float, typer.Option(help="From this overlap on, texts are near-duplicates; 2 is never.")
+    ] = 0.9,
+    allow_upload: Annotated[
+        bool, typer.Option("--allow-upload", help="Pictures may be sent to another machine.")
+    ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Print what the teacher would cost, and stop.")
+    ] = False,
+    price_in: Annotated[float, typer.Option(help="Price of a million tokens sent.")] = 0.0,
+    price_out: Annotated[float, typer.Option(help="Price of a million tokens received.")] = 0.0,
+    budget: Annotated[
+        float | None, typer.Option(help="Stop when the set has cost so much, over all runs.")
+    ] = None,
+) -> None:
+    """Make instruction data from labelled faces: label-true text, by templates or a teacher.
+
+    Exit codes: 0 done, 1 something cannot be read, written or asked, 2 wrong usage, 3 the budget is
+    spent, 130 interrupted.
+    """
+    from rich.console import Console
+
+    from mien.data.build.budget import BudgetSpentError, Prices
+    from mien.data.build.run import prepare
+    from mien.data.build.settings import BuildError, BuildSettings
+    from mien.data.build.sources import parse_sources
+    from mien.data.build.tasks import DEFAULT_TASKS
+    from mien.data.checks.rules import CheckRules
+    from mien.data.readers import DataError
+    from mien.engines.base import EngineError
+    from mien.media import MediaError
+    from mien.partfile import SinkError
+
+    errors = Console(stderr=True)
+
+    def say(text: object) -> None:
+        errors.print(str(text), markup=False, highlight=False, soft_wrap=True)
+
+    responder: Responder | None = None
+    try:
+        sources = parse_sources(source)
+        if teacher is not None:
+            from mien.engines.load import load_responder
+
+            responder = load_responder(
+                teacher,
+                endpoint=endpoint,
+                key_env=key_env,
+                concurrency=concurrency,
+                rpm=rpm,
+                tpm=tpm,
+                timeout=timeout,
+            )
+        settings = BuildSettings(
+            split=split,
+            tasks=tuple(t.strip() for t in tasks.split(",")) if tasks else DEFAULT_TASKS,
+            per_sample=per_sample,
+            count=count,
+            seed=seed,
+            format=format.value,
+            embed_images=embed_images,
+            check_share=check_share,
+            rules=CheckRules(unknown_units=unknown_units, attributes=attributes, similar=similar),
+            teacher=_identity(responder),
+            retries=retries,
+        )
+        change = _change(pseudo, sources)
+        terms = {s.name: s.terms() for s in sources}
+        with errors.status("labels are read"):
+            settings, found = prepare(sources, settings, change)
+        prices = Prices(price_in, price_out)
+        if estimate:
+            _show_estimate(sources, settings, found, change, prices)
+            raise typer.Exit(0)
+        built = _run(
+            sources,
+            settings,
+            found,
+            out,
+            terms=terms,
+            change=change,
+            responder=responder,
+            prices=prices,
+            budget=budget,
+            allow_upload=allow_upload,
+            processes=processes,
+            errors=errors,
+        )
+    except BudgetSpentError as error:
+        say(f"stopped: {error}")
+        raise typer.Exit(3) from None
+    except BuildError as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from None
+    except (DataError, EngineError, MediaError, SinkError) as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        say(f"interrupted; whole files are kept in {out}, and the same command goes on from there")
+        raise typer.Exit(130) from None
+    finally:
+        if responder is not None:
+            responder.close()
+    _show(built, out)
+
+
+def _identity(responder: Responder | None) -> dict[str, str]:
+    if responder is None:
+        return {}
+    from mien.data.build.prompts import fingerprint
+
+    return {**responder.identity(), "prompts": fingerprint()}
+
+
+def _change(pseudo: Path | None, sources: Sequence[Source]) -> Change:
+    if pseudo is None:
+        return lambda sample: sample
+    from mien.data.build.pseudo import pseudo_labels
+
+    folders = {source.name: source.folder for source in sources}
+    return pseudo_labels(pseudo, folders.get)
+
+
+def _run(
+    sources: Sequence[Source],
+    settings: BuildSettings,
+    found: Survey,
+    out: Path,
+    *,
+    terms: dict[str, Terms],
+    change: Change,
+    responder: Responder | None,
+    prices: object,
+    budget: float | None,
+    allow_upload: bool,
+    processes: int | None,
+    errors: Console,
+) -> Built:
+    from mien.commands.progress import progress_bar
+    from mien.data.build.run import build as build_set
+    from mien.synth.produce import cores
+
+    with progress_bar(errors) as progress:
+        task = progress.add_task("rows", total=settings.count or found.rows)
+
+        def each(rows: int) -> None:
+            progress.update(task, completed=rows)
+
+        if responder is None:
+            return build_set(
+                sources,
+                settings,
+                found,
+                out,
+                terms=terms,
+                change=change,
+                processes=processes or cores(),
+                each=each,
+            )
+        from mien.data.build.budget import Budget, Prices
+        from mien.data.build.permission import check_upload
+        from mien.data.build.replies import REPLIES, Replies
+        from mien.data.build.teacher import Teacher
+
+        for line in check_upload(responder, terms, allowed=allow_upload):
+            errors.print(line, markup=False, highlight=False, soft_wrap=True)
+        assert isinstance(prices, Prices)
+        asked = progress.add_task("teacher's texts", total=None)
+        with Replies(out / REPLIES) as replies:
+            writer = Teacher(
+                responder,
+                replies,
+                settings,
+                {source.name: source.folder for source in sources},
+                budget=Budget(
+                    prices,
+                    budget,
+                    sent=replies.prompt_tokens,
+                    received=replies.completion_tokens,
+                ),
+                said=lambda: progress.advance(asked),
+            )
+            return build_set(
+                sources,
+                settings,
+                found,
+                out,
+                terms=terms,
+                change=change,
+                writer=writer,
+                each=each,
+            )
+
+
+def _show_estimate(
+    sources: Sequence[Source],
+    settings: BuildSettings,
+    found: Survey,
+    change: Change,
+    prices: object,
+) -> None:
+    from mien.data.build.budget import PICTURE_TOKENS, Prices
+    from mien.data.build.budget import estimate as estimate_items
+    from mien.data.build.plan import items, thin
+
+    assert isinstance(prices, Prices)
+    cost = estimate_items(thin(items(sources, settings, change), found.rows, settings))
+    for task, number in sorted(cost.requests.items()):
+        typer.echo(f"{task}: {number:,} requests")
+    typer.echo(
+        f"{cost.requests.total():,} requests, about {cost.sent:,.0f} tokens sent "
+        f"({PICTURE_TOKENS} for each picture) and {cost.received:,.0f} received"
+    )
+    if prices.input or prices.output:
+        typer.echo(f"about {prices.of(cost.sent, cost.received):,.2f}, without retries")
+    else:
+        typer.echo("give --price-in and --price-out, per million tokens, for a price")
+
+
+def _show(built: Built, out: Path) -> None:
+    checks = built.report.checks
+    aside = sum(checks["set_aside"].values())
+    typer.echo(
+        f"{built.rows:,} rows about {built.report.samples:,} faces or clips in {out} "
+        f"({built.made} files made now, {aside:,} texts set aside)"
+    )
+    for rule, number in checks["refused"].items():
+        typer.echo(
+            f"  {rule}: {number:,} texts refused, {checks['set_aside'].get(rule, 0):,} for good"
+        )
+    typer.echo(f"read {out / 'report.html'}, and {out / 'NOTICE'} before you pass it on")

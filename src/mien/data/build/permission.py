@@ -1,0 +1,39 @@
+"""Whether pictures may leave this machine, and what their owners say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mien.data.build.settings import BuildError
+from mien.data.build.sources import Terms
+from mien.engines.request import Responder
+
+
+def goes_to(responder: Responder) -> str | None:
+    """The host that a responder sends pictures to; None where it is this machine."""
+    host: str | None = getattr(responder, "sends_to", None)
+    return host
+
+
+def check_upload(responder: Responder, terms: Mapping[str, Terms], *, allowed: bool) -> list[str]:
+    """What to print before pictures are sent away; empty where they stay here.
+
+    Args:
+        responder: the teacher.
+        terms: of each source.
+        allowed: whether the user allows it.
+
+    Raises:
+        BuildError: if pictures would be sent away and that is not allowed.
+    """
+    host = goes_to(responder)
+    if host is None:
+        return []
+    lines = [f"{t.title} ({name}): {t.licence}; {t.access}" for name, t in terms.items()]
+    if not allowed:
+        raise BuildError(
+            f"the teacher {responder.name} would send pictures to {host}. Their terms: "
+            + "; ".join(lines)
+            + ". If these allow it, add --allow-upload; else use a model on this machine"
+        )
+    return [f"pictures are sent to {host}; their terms:", *(f"  {line}" for line in lines)]

@@ -1,0 +1,203 @@
+"""Builds a set: surveys the sources, makes the shards that are missing, writes card and report."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol
+
+from mien.data.build.card import write_card
+from mien.data.build.drafts import Made, template_shard
+from mien.data.build.plan import Change, Item, SampleSource, Survey, blocks, items, survey, thin
+from mien.data.build.settings import BuildError, BuildSettings
+from mien.data.build.shards import ROOTS, Folder, own
+from mien.data.build.sources import Terms
+from mien.data.checks.report import Report, write_report
+from mien.partfile import PartFile, write_whole
+
+SET_ASIDE = "set_aside.jsonl"
+
+
+class Writer(Protocol):
+    """Makes shards by something else than templates; `teacher.Teacher` does."""
+
+    def resume(self, folder: Folder, shard: int) -> None:
+        """Takes note of a shard that is finished."""
+
+    def shard(self, items: Sequence[Item]) -> Made:
+        """Makes one."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a run did.
+
+    Attributes:
+        rows: in the set.
+        made: shards that were made now.
+        report: of the whole set.
+    """
+
+    rows: int
+    made: int
+    report: Report
+
+
+def prepare(
+    sources: Sequence[SampleSource], settings: BuildSettings, change: Change = lambda s: s
+) -> tuple[BuildSettings, Survey]:
+    """Surveys the sources, and puts what they hold into the settings.
+
+    Raises:
+        BuildError: if they cannot be one set, or have fewer rows than are asked for.
+    """
+    found = survey(sources, settings, change)
+    if settings.count is not None and settings.count > found.rows:
+        raise BuildError(
+            f"count is {settings.count:,}, but the labels carry only {found.rows:,} rows; ask for "
+            "fewer, add sources or tasks, or leave the count out"
+        )
+    held = {}
+    for source in sources:
+        options = getattr(source, "options", {})
+        held[source.name] = {
+            "options": json.dumps(dict(options)),
+            "hash": found.hashes[source.name],
+        }
+    return settings.with_sources(held), found
+
+
+def build(
+    sources: Sequence[SampleSource],
+    settings: BuildSettings,
+    found: Survey,
+    out: Path,
+    *,
+    terms: Mapping[str, Terms] | None = None,
+    change: Change = lambda s: s,
+    writer: Writer | None = None,
+    processes: int = 1,
+    each: Callable[[int], None] = lambda rows: None,
+) -> Built:
+    """Makes the shards that a folder lacks, then its report, card and notice.
+
+    The bytes of the shards depend on settings, sources and (with a teacher) replies alone, not on
+    the number of processes nor on how often the run was stopped.
+
+    Args:
+        sources: read once more, label by label; memory stays flat.
+        settings, found: of `prepare`.
+        out: the folder.
+        terms: of each source, for card and notice.
+        change: as given to `prepare`.
+        writer: makes the shards in this process, one by one; None takes templates.
+        processes: that write templates.
+        each: told the number of rows that are done.
+
+    Raises:
+        BuildError: if the folder was begun with other settings or another run writes to it.
+        SinkError: if it cannot be written.
+    """
+    folder = Folder(out)
+    with own(out):
+        folder.begin(settings)
+        roots = {source.name: source.folder.resolve() for source in sources}
+        text = json.dumps({name: str(root) for name, root in roots.items()}, indent=1)
+        write_whole(out / ROOTS, (text + "\n").encode())
+        stream = blocks(
+            thin(items(sources, settings, change), found.rows, settings), settings.per_shard
+        )
+        made = 0
+        with closing(_shards(stream, folder, settings, roots, writer, processes)) as shards:
+            for number, shard in shards:
+                if shard is not None:
+                    folder.add(
+                        number, shard.data, rows=shard.rows, stats=shard.stats, aside=shard.aside
+                    )
+                    made += 1
+                each(sum(s.rows for s in folder.shards[: number + 1]))
+        if made or not folder.complete:
+            _join_aside(folder)
+            report = write_report(folder)
+            write_card(folder, report, terms or {}, found)
+            folder.save(complete=True)
+        else:
+            report = Report.read(out)
+    return Built(sum(shard.rows for shard in folder.shards), made, report)
+
+
+def _shards(
+    stream: Iterator[list[Item]],
+    folder: Folder,
+    settings: BuildSettings,
+    roots: Mapping[str, Path],
+    writer: Writer | None,
+    processes: int,
+) -> Generator[tuple[int, Made | None], None, None]:
+    """Numbers and contents of the shards, in order; None for one that is there already."""
+    if writer is not None or processes == 1:
+        for number, block in enumerate(stream):
+            if folder.finished(number):
+                if writer is not None:
+                    writer.resume(folder, number)
+                yield number, None
+            elif writer is not None:
+                yield number, writer.shard(block)
+            else:
+                yield number, template_shard(block, settings, roots)
+        return
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_worker)
+    running: deque[tuple[int, Future[Made] | None]] = deque()
+    try:
+        for number, block in enumerate(stream):
+            if folder.finished(number):
+                running.append((number, None))
+            else:
+                running.append((number, pool.submit(template_shard, block, settings, roots)))
+            # a few shards in memory at a time, however many are to come
+            while len(running) > processes + 1:
+                yield _result(running.popleft())
+        while running:
+            yield _result(running.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(entry: tuple[int, Future[Made] | None]) -> tuple[int, Made | None]:
+    number, future = entry
+    return number, None if future is None else future.result()
+
+
+def _worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+
+
+def _join_aside(folder: Folder) -> None:
+    """All that was set aside, in one file; none where nothing was."""
+    target = folder.path / SET_ASIDE
+    lines = folder.set_aside()
+    first = next(lines, None)
+    if first is None:
+        target.unlink(missing_ok=True)
+        return
+    file = PartFile(target)
+    file.open()
+    whole = False
+    try:
+        file.append(_line(first))
+        for row in lines:
+            file.append(_line(row))
+        whole = True
+    finally:
+        file.close(keep=whole)
+
+
+def _line(row: Mapping[str, object]) -> bytes:
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
