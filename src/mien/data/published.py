@@ -56,7 +56,7 @@ def _dfew(fold: int, train: int, test: int) -> Published:
 
 
 def _mafw(fold: int, labels: str, train: int, test: int) -> Published:
-    classes = {}
+    classes: Mapping[str, Mapping[str, int]] = {}
     if labels == "single":
         classes = _classes(
             "anger disgust fear happiness neutral sadness surprise contempt anxiety helplessness"
