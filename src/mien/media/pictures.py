@@ -1,4 +1,4 @@
-"""Pictures in: paths, globs, folders, bytes and standard input become upright RGB arrays.
+"""Pictures in: files, bytes and standard input become upright RGB arrays.
 
 `read_picture` reads one and raises; `iter_pictures` reads many and turns each bad input into a
 `Picture` that says what is wrong, so that one broken file does not end a long run.
@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import glob
 import io
-import os
 import stat
 import struct
 import sys
@@ -23,22 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mien.media.inputs import Input, expand_inputs
+
 MAX_PIXELS = 100_000_000
 
-# fmt: off
-SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif",
-    ".tif", ".tiff", ".avif", ".jp2", ".j2k", ".pgm", ".ppm", ".pnm", ".pbm", ".tga", ".qoi",
-    ".heic", ".heif",
-})
 # Only formats that are plainly pictures: Pillow would run Ghostscript for EPS, for example.
+# fmt: off
 _FORMATS = (
     "JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "MPO", "AVIF", "JPEG2000", "PPM", "TGA",
     "QOI", "HEIF",  # HEIF where a plugin is registered
 )
 # fmt: on
 _SEQUENCES = frozenset({"GIF", "PNG", "WEBP", "TIFF", "AVIF"})
-_DECODING_ERRORS = (
+DECODING_ERRORS = (
     OSError,
     SyntaxError,  # Pillow's word for a broken file
     ValueError,
@@ -52,7 +47,7 @@ _DECODING_ERRORS = (
 
 
 class MediaError(ValueError):
-    """An input cannot be read as a picture; the message names it and the remedy."""
+    """An input cannot be read; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,46 +65,6 @@ class Picture:
     image: NDArray[np.uint8] | None
     error: str | None = None
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One picture to be read, or the reason why there is none.
-
-    Attributes:
-        name: what to call it in results.
-        origin: path, encoded bytes, or None for standard input.
-        error: set where the input names no picture.
-    """
-
-    name: str
-    origin: Path | bytes | None = None
-    error: str | None = None
-
-
-def expand_inputs(inputs: Sequence[str | Path | bytes | Input]) -> Iterator[Input]:
-    """Resolves what a user named into single pictures, in order, without reading them.
-
-    A path that exists is taken as it is, also with ``*`` or ``[`` in its name. Folders are
-    searched through all levels for files with a picture's suffix, sorted, hidden files left out.
-    ``-`` is standard input.
-
-    Args:
-        inputs: paths, glob patterns (``**`` works), folders, ``-``, encoded pictures.
-
-    Yields:
-        One `Input` a picture; one with `error` for a missing path, an empty folder or a pattern
-        without a match.
-    """
-    for number, item in enumerate(inputs):
-        if isinstance(item, Input):
-            yield item
-        elif isinstance(item, bytes | bytearray | memoryview):
-            yield Input(f"bytes-{number}", bytes(item))
-        elif item == "-":
-            yield Input("stdin")
-        else:
-            yield from _expand_path(item)
 
 
 def iter_pictures(
@@ -163,49 +118,6 @@ def read_picture(
     return _read(source, name, max_pixels)[0]
 
 
-def _expand_path(item: str | Path) -> Iterator[Input]:
-    path = Path(item).expanduser()
-    name = str(item)
-    try:
-        if path.is_dir():
-            yield from _walk(path)
-            return
-        if path.exists() or not glob.has_magic(name):
-            yield Input(name, path)  # a missing file is told by the reading
-            return
-    except (OSError, ValueError) as error:  # no permission to look, name too long, NUL in it
-        yield Input(name, None, f"{name}: cannot be looked up ({error}). Check the path")
-        return
-    found = False
-    for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207
-        if not Path(match).is_dir():
-            found = True
-            yield Input(match, Path(match))
-    if not found:
-        yield Input(name, None, f"{name}: no file matches this pattern. Check it, and quote it")
-
-
-def _walk(folder: Path) -> Iterator[Input]:
-    found = False
-    problems: list[OSError] = []
-    for root, folders, files in os.walk(folder, onerror=problems.append):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for file in sorted(files):
-            path = Path(root, file)
-            if path.suffix.lower() in SUFFIXES and not file.startswith("."):
-                found = True
-                yield Input(str(path), path)
-    for problem in problems:
-        yield Input(
-            str(problem.filename),
-            None,
-            f"{problem.filename}: folder cannot be read ({problem.strerror}). Check its mode",
-        )
-    if not found and not problems:
-        known = ".jpg, .png, .webp and so on"
-        yield Input(str(folder), None, f"{folder}: no pictures in this folder ({known})")
-
-
 def _read(
     source: Path | bytes | BinaryIO, name: str, max_pixels: int
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
@@ -251,8 +163,8 @@ def _decode(
             raise MediaError(f"{name}: refused, too large ({error}). Scale it down") from error
         except UnidentifiedImageError as error:
             raise MediaError(f"{name}: not a picture ({_what(head)})") from error
-        except _DECODING_ERRORS as error:
-            raise MediaError(f"{name}: broken picture ({error}). {_AGAIN}") from error
+        except DECODING_ERRORS as error:
+            raise MediaError(f"{name}: broken picture ({error}). {AGAIN}") from error
         with image:
             if width * height > max_pixels:
                 raise MediaError(
@@ -260,19 +172,17 @@ def _decode(
                     f"limit {max_pixels:,}). Scale it down"
                 )
             if width == 0 or height == 0:
-                raise MediaError(f"{name}: no pixels ({width} x {height}). {_AGAIN}")
+                raise MediaError(f"{name}: no pixels ({width} x {height}). {AGAIN}")
             try:
                 notes = _first_frame(image)
                 image.load()
                 upright = ImageOps.exif_transpose(image)
-                return _to_rgb(upright), notes
-            except (*_DECODING_ERRORS, MemoryError) as error:
-                raise MediaError(
-                    f"{name}: broken or cut-off picture ({error}). {_AGAIN}"
-                ) from error
+                return to_rgb(upright), notes
+            except (*DECODING_ERRORS, MemoryError) as error:
+                raise MediaError(f"{name}: broken or cut-off picture ({error}). {AGAIN}") from error
 
 
-_AGAIN = "Copy, download or export it again"
+AGAIN = "Copy, download or export it again"
 
 
 def _formats() -> list[str]:
@@ -285,9 +195,9 @@ def _what(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         if head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"heim", b"heis"):
             return "HEIC; export it as JPEG, or install and register pillow-heif"
-        return "a video; give single frames as pictures"
+        return _VIDEO
     if head[:4] in (b"\x1aE\xdf\xa3", b"RIFF") and head[8:12] != b"WEBP":
-        return "a video; give single frames as pictures"
+        return _VIDEO
     if head.startswith(b"%PDF"):
         return "a PDF; export its pages as PNG"
     if head.startswith(b"\xff\xd8"):
@@ -295,6 +205,9 @@ def _what(head: bytes) -> str:
     text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head)
     kind = "it holds text" if text else "unknown format"
     return f"{kind}; mien reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF: convert it"
+
+
+_VIDEO = "a video; `mien analyze` and `mien.media.read_frames` read its frames"
 
 
 def _first_frame(image: Image.Image) -> tuple[str, ...]:
@@ -305,7 +218,7 @@ def _first_frame(image: Image.Image) -> tuple[str, ...]:
     return (f"holds {count} frames; only the first was read",)
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 from any mode: wide values scaled, not clipped; transparency on white."""
     if image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.uint32)
