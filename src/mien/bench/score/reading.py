@@ -27,8 +27,8 @@ MANY = 4000
 _CHUNK = 1000
 _FIRST = re.compile(r"\s*(.+?(?:[.!?](?=\s|$)|\n|\Z))", re.DOTALL)
 _NUMBER = r"[-+\u2212]?\d*\.?\d+"
-_VALENCE = re.compile(rf"valence\W{{1,12}}(?:is\s+)?({_NUMBER})(?!\s*(?:%|/))", re.IGNORECASE)
-_AROUSAL = re.compile(rf"arousal\W{{1,12}}(?:is\s+)?({_NUMBER})(?!\s*(?:%|/))", re.IGNORECASE)
+_VALENCE = re.compile(rf"valence\W{{1,12}}?(?:is\s+)?({_NUMBER})(?!\s*(?:%|/))", re.IGNORECASE)
+_AROUSAL = re.compile(rf"arousal\W{{1,12}}?(?:is\s+)?({_NUMBER})(?!\s*(?:%|/))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
