@@ -5,12 +5,19 @@ from transformers import (
     AutoModel,
     AutoModelForImageTextToText,
     AutoProcessor,
+    InstructBlipVisionConfig,
+    InstructBlipVisionModel,
 )
 
 # Not from the top level: transformers 5.17 asks for torchvision there, which mien does without.
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from mien.models.chat import CHAT_TEMPLATE
+from mien.models.emo_llama import (
+    EmoLlamaConfig,
+    EmoLlamaForConditionalGeneration,
+    EmoLlamaModel,
+)
 from mien.models.feallm import (
     FeallmConfig,
     FeallmForConditionalGeneration,
@@ -18,6 +25,9 @@ from mien.models.feallm import (
     FeallmModel,
     FeallmProcessor,
 )
+
+# Transformers has EVA-ViT-g only inside of InstructBLIP; so it is an encoder like any other.
+AutoModel.register(InstructBlipVisionConfig, InstructBlipVisionModel, exist_ok=True)
 
 AutoConfig.register("feallm", FeallmConfig, exist_ok=True)
 AutoModel.register(FeallmConfig, FeallmModel, exist_ok=True)
@@ -27,8 +37,20 @@ AutoImageProcessor.register(
 )
 AutoProcessor.register(FeallmConfig, FeallmProcessor, exist_ok=True)
 
+AutoConfig.register("emo_llama", EmoLlamaConfig, exist_ok=True)
+AutoModel.register(EmoLlamaConfig, EmoLlamaModel, exist_ok=True)
+AutoModelForImageTextToText.register(
+    EmoLlamaConfig, EmoLlamaForConditionalGeneration, exist_ok=True
+)
+AutoImageProcessor.register(
+    EmoLlamaConfig, image_processor_classes={"pil": FeallmImageProcessor}, exist_ok=True
+)
+
 __all__ = [
     "CHAT_TEMPLATE",
+    "EmoLlamaConfig",
+    "EmoLlamaForConditionalGeneration",
+    "EmoLlamaModel",
     "FeallmConfig",
     "FeallmForConditionalGeneration",
     "FeallmImageProcessor",
