@@ -74,7 +74,8 @@ class Video:
         except MediaError:
             self._container.close()
             raise
-        self._stream.thread_type = "AUTO"
+        # Not by frame: damage would then be told of late, and not of the same frame each time.
+        self._stream.thread_type = "SLICE"
 
     def _reopen(self) -> None:
         """Goes back to the start, also in files in which one cannot jump."""
