@@ -238,3 +238,13 @@ def test_every_function_that_is_named_is_there() -> None:
     assert named
     assert named <= set(utils.__all__)
     assert all(callable(getattr(utils, name)) for name in utils.__all__)
+
+
+def test_documentation_names_every_suite_and_figure() -> None:
+    text = (ROOT / "docs" / "integrations.md").read_text()
+    figures = {
+        name
+        for path in PACK.glob("*.yaml")
+        for name in re.findall(r"- metric: (\w+)", path.read_text())
+    }
+    assert [name for name in (*list_suites(), *figures) if f"`{name}`" not in text] == []

@@ -39,7 +39,7 @@ def folder(tmp_path: Path, samples: list[Sample], suite: Suite) -> Path:
 def test_tsv_round_trip(folder: Path, samples: list[Sample]) -> None:
     frame = table(folder / "mien_by_hand_expression.tsv")
     assert tuple(frame.columns) == vlmevalkit.COLUMNS
-    assert list(frame["index"]) == [0, 1, 2, 3]
+    assert list(frame["index"]) == [f"{name}#expression" for name in "abcd"]
     assert list(frame["answer"]) == ["happiness", "happiness", "sadness", "sadness"]
     assert set(frame["question"]) == {"Say the expression."}
     assert set(frame["category"]) == {"expression"}
@@ -49,6 +49,16 @@ def test_tsv_round_trip(folder: Path, samples: list[Sample]) -> None:
     ]
     assert shades == [0, 10, 20, 30]
     assert Question.from_json(frame["mien"][3]).id == "d#expression"
+
+
+def test_names_follow_from_the_content(folder: Path, samples: list[Sample], suite: Suite) -> None:
+    """The harness keeps pictures by name: another choice of samples must not meet old ones."""
+    name = "mien_by_hand_expression.tsv"
+    before = table(folder / name).set_index("index")["image_path"]
+    assert len(set(before)) == 4
+    vlmevalkit.write_tsv(suite, samples[2:3], lambda s: [picture(20)], folder)
+    after = table(folder / name).set_index("index")["image_path"]
+    assert dict(after) == {"c#expression": before["c#expression"]}
 
 
 def test_prompts_of_several_lines_stay_whole(
@@ -65,7 +75,9 @@ def test_frames_are_a_list_that_the_harness_reads(
 ) -> None:
     clips = replace(suite, frames=2, tasks=suite.tasks[:1])
     vlmevalkit.write_tsv(clips, samples, lambda s: [picture(1), picture(2)], tmp_path)
-    cell = table(tmp_path / "mien_by_hand_expression.tsv")["image"][0]
+    frame = table(tmp_path / "mien_by_hand_expression.tsv")
+    cell = frame["image"][0]
+    assert frame["image_path"][0].count(".png") == 2
     assert cell.startswith("['")
     assert [base64.b64decode(t) for t in json.loads(cell.replace("'", '"'))] == [
         picture(1),
@@ -121,6 +133,7 @@ def harness(monkeypatch: pytest.MonkeyPatch, folder: Path) -> ModuleType:
     class ImageBaseDataset:
         def __init__(self, dataset: str) -> None:
             self.data = self.load_data(dataset)  # type: ignore[attr-defined]
+            self.post_build(dataset)  # type: ignore[attr-defined]
 
     def load(path: str) -> Any:
         return table(Path(path)) if path.endswith(".tsv") else pd.read_pickle(path)
@@ -147,6 +160,7 @@ def test_class_is_registered_once_and_scores(harness: Any, folder: Path) -> None
     assert (made.TYPE, made.MODALITY) == ("VQA", "IMAGE")
 
     dataset = made("mien_by_hand_au_detection")
+    assert dataset.img_root == str(folder / "images" / "mien")
     frame = dataset.data.drop(columns="image").assign(prediction="AU6, AU12")
     file = folder / "model_mien_by_hand_au_detection.pkl"
     frame.to_pickle(file)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import importlib.util
 import io
 import json
@@ -26,8 +27,12 @@ from mien.bench.suite import Suite
 from mien.partfile import PartFile, write_whole
 from mien.sample import Sample
 
-COLUMNS = ("index", "image", "question", "answer", "category", "mien")
-"""Of the TSV; "category" is the task and "mien" the whole question as JSON."""
+COLUMNS = ("index", "image", "image_path", "question", "answer", "category", "mien")
+"""Of the TSV; "category" is the task and "mien" the whole question as JSON.
+
+The harness keeps pictures on disk by "image_path" and answers by "index". Both follow from the
+content, so that data written anew, with another --limit for instance, finds nothing stale.
+"""
 PREFIX = "mien_"
 
 
@@ -62,9 +67,9 @@ def write_tsv(suite: Suite, samples: Iterable[Sample], encode: Encode, out: Path
             file.append(_line(COLUMNS))
         for sample in samples:
             asked = questions(sample, suite)
-            image = _image(encode(sample)) if asked else ""
+            images = _images(encode(sample)) if asked else ()
             for task, question in asked.items():
-                row = (counts[task], image, question.prompt, question.target, task)
+                row = (question.id, *images, question.prompt, question.target, task)
                 files[task].append(_line((*row, question.to_json())))
                 counts[task] += 1
         whole = True
@@ -74,10 +79,11 @@ def write_tsv(suite: Suite, samples: Iterable[Sample], encode: Encode, out: Path
     return {names[task]: count for task, count in counts.items() if count}
 
 
-def _image(pictures: list[bytes]) -> str:
-    """One picture as base64; several as a list of them, which the harness reads as such."""
+def _images(pictures: list[bytes]) -> tuple[str, str]:
+    """Base64 and names of the pictures; several are lists, which the harness reads as such."""
     texts = [base64.b64encode(data).decode("ascii") for data in pictures]
-    return texts[0] if len(texts) == 1 else repr(texts)
+    names = [f"{hashlib.sha256(data).hexdigest()[:24]}.png" for data in pictures]
+    return (texts[0], names[0]) if len(texts) == 1 else (repr(texts), repr(names))
 
 
 def _line(cells: Iterable[object]) -> bytes:
@@ -133,6 +139,10 @@ def dataset_class() -> type:
         def load_data(self, dataset: str) -> Any:
             """The TSV as a table."""
             return load(str(Path(LMUDataRoot()) / f"{dataset}.tsv"))
+
+        def post_build(self, dataset: str) -> None:
+            """All datasets share one folder, so that the tasks of a suite share its pictures."""
+            self.img_root = str(Path(LMUDataRoot()) / "images" / "mien")
 
         def evaluate(self, eval_file: str, **judge_kwargs: Any) -> dict[str, float | None]:
             """Scores a file of predictions, and writes the figures beside it."""
