@@ -1,0 +1,118 @@
+import re
+
+import numpy as np
+import pytest
+
+from mien.bench.report import write_report
+from mien.bench.report.html import figure
+from mien.bench.report.plots import Bar, bars, heat
+from mien.bench.result import ConfusionTable, Figure
+from mien.bench.score.folder import read_folder, score_run
+from mien.bench.words import interval, shown
+from tests.bench.helpers import TRUE_ANSWERS, Scripted, run, source
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror="x">'
+
+
+def page(tmp_path, *answers, pictures=True) -> str:
+    scored = []
+    for k, given in enumerate(answers):
+        name = f"model{k}{HOSTILE}"
+        run(tmp_path / str(k), responder=Scripted(given, name=name))
+        scored.append(read_folder(tmp_path / str(k)))
+    results = [score_run(one, samples=50) for one in scored]
+    path = tmp_path / "report.html"
+    write_report(path, results, scored, source() if pictures else None, samples=50)
+    return path.read_text()
+
+
+def test_hostile_text_is_written_as_text(tmp_path):
+    answers = {**TRUE_ANSWERS, "a#expression": f"Fear. {HOSTILE}", "b#reasoning": HOSTILE}
+    html = page(tmp_path, answers)
+    assert "<script" not in html
+    assert "onerror=" not in html.replace("onerror=&quot;", "")
+    assert "&lt;script&gt;" in html
+
+
+def test_the_page_needs_nothing_from_outside(tmp_path):
+    html = page(tmp_path, TRUE_ANSWERS)
+    assert not re.search(r"(?:src|href)=\"(?!data:)", html)
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "default-src 'none'" in html
+
+
+def test_pictures_are_shown_only_where_they_may_be(tmp_path):
+    assert "data:image/webp" in page(tmp_path / "a", TRUE_ANSWERS)
+    assert "data:image" not in page(tmp_path / "b", TRUE_ANSWERS, pictures=False).replace(
+        "img-src data:", ""
+    )
+
+
+def test_everything_that_is_asked_of_a_report_is_there(tmp_path):
+    wrong = {**TRUE_ANSWERS, "a#expression": "Fear.", "b#expression": "Hm."}
+    html = page(tmp_path, TRUE_ANSWERS, wrong)
+    for words in (
+        "Expression recognition",
+        "What is the expression of this face?",
+        "baseline: majority",
+        "baseline: always on",
+        "Truth in rows",
+        "Paired differences",
+        "To reproduce this",
+        "&quot;fingerprint&quot;",
+        "&quot;weights&quot;: &quot;1&quot;",
+        "gender: female",
+        "<h5>Right</h5>",
+        "<h5>Wrong</h5>",
+        "<h5>Not read</h5>",
+    ):
+        assert words in html, words
+
+
+def test_the_same_answers_make_the_same_page(tmp_path):
+    assert page(tmp_path / "a", TRUE_ANSWERS) == page(tmp_path / "b", TRUE_ANSWERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("war", 0.6234, "62.3"),
+        ("war", None, "-"),
+        ("war", float("nan"), "-"),
+        ("ccc_valence", 0.1234, "0.123"),
+        ("rege", 96.21, "96.2"),
+        ("words", 12.34, "12.3"),
+    ],
+)
+def test_how_figures_are_written(name, value, words):
+    assert shown(name, value) == words
+
+
+def test_an_interval_that_is_not_there_is_not_written():
+    assert interval("war", 0.1, 0.2) == "[10.0, 20.0]"
+    assert interval("war", None, None) == ""
+    assert interval("war", float("nan"), float("nan")) == ""
+    assert figure("war", Figure(None)) == "-"
+
+
+def test_an_undefined_bar_is_not_drawn_as_zero():
+    plot = bars(["AU4"], [[Bar(None)]], title="x")
+    assert "undefined" in plot
+    assert "<rect" not in plot
+    assert 'width="230.0"' in bars(["AU4"], [[Bar(0.5)]], title="x")
+
+
+def test_the_confusion_shows_shares_of_rows_with_what_was_not_read():
+    html = heat(ConfusionTable(("anger", "fear"), ((1, 2), (0, 0)), (1, 0)))
+    assert ">25<" in html
+    assert ">50<" in html
+    assert 'title="2"' in html
+    assert html.count("<td></td>") == 3  # a class that never occurs has no shares
+
+
+def test_pictures_of_the_examples_are_small(tmp_path):
+    from mien.bench.report.html import picture
+
+    html = picture(np.zeros((500, 300, 3), np.uint8), "x")
+    assert 'width="67" height="112"' in html
