@@ -4,7 +4,12 @@ The same as ``python -m mien.bench.harness.vlmevalkit``; a file is what torchrun
 ``torchrun --nproc-per-node=8 integrations/vlmevalkit/run.py --data mien_rafdb_expression ...``.
 """
 
-from mien.bench.harness.vlmevalkit import main
+import sys
+
+from mien.bench.harness.vlmevalkit import HarnessError, main
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HarnessError as problem:
+        sys.exit(f"error: {problem}")

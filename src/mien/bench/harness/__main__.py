@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.harness == "lmms-eval":
             count = write_folder(suite, chosen.samples, encode, options.out)
             _say(f"{count} samples; tasks are the group {group_name(suite)}")
-            _say(f"lmms-eval --include_path {options.out} --tasks {group_name(suite)} ...")
+            _say(f"lmms-eval eval --include_path {options.out} --tasks {group_name(suite)} ...")
         else:
             counts = write_tsv(suite, chosen.samples, encode, options.out)
             for name, count in counts.items():

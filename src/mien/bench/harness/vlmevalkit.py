@@ -15,6 +15,7 @@ import io
 import json
 import math
 import runpy
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -193,4 +194,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HarnessError as problem:
+        sys.exit(f"error: {problem}")
