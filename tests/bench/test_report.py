@@ -30,7 +30,7 @@ def test_hostile_text_is_written_as_text(tmp_path):
     answers = {**TRUE_ANSWERS, "a#expression": f"Fear. {HOSTILE}", "b#reasoning": HOSTILE}
     html = page(tmp_path, answers)
     assert "<script" not in html
-    assert "onerror=" not in html.replace("onerror=&quot;", "")
+    assert "<img src=x" not in html
     assert "&lt;script&gt;" in html
 
 

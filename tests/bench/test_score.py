@@ -92,7 +92,7 @@ def test_faces_that_are_not_found_stay_in_every_denominator(tmp_path):
     assert result.task("expression").statuses["unreadable"] == 1
     assert value(result, "expression", "war") == 0.75
     assert value(result, "reasoning", "rationale_recall") == 0.5  # 6 and 12 of a are missed
-    assert value(result, "reasoning", "consistency") == 0.75
+    assert value(result, "reasoning", "consistency") == 0.5  # AU4 alone is no sign of anger
 
 
 def test_questions_that_were_not_asked_yet_are_wrong_too(tmp_path):
@@ -150,7 +150,7 @@ def test_intervals_are_by_subject_where_all_are_known_else_by_item(tmp_path):
     assert scored(tmp_path / "c", samples=clips).intervals["drawn"] == "clip"
     figure = scored(tmp_path / "d", WRONG).task("expression").figures["war"]
     assert figure.low == 0
-    assert figure.high == 1
+    assert 0.25 < figure.high <= 1
 
 
 def test_folds_are_pooled_and_averaged(tmp_path):
@@ -284,7 +284,11 @@ def test_damaged_folders_say_which_file(tmp_path):
         with pytest.raises(StoreError, match=name):
             score_folder(folder)
     info = json.loads((tmp_path / "a" / "run.json").read_text())
-    info["suite"]["units"] = [4]
-    (tmp_path / "a" / "run.json").write_text(json.dumps(info))
-    with pytest.raises(StoreError, match="its suite is not the one of the answers"):
-        score_folder(tmp_path / "a")
+    for units, words in (
+        ([4, 6, 12, 25], "not the one of the answers"),
+        ([99], "run.json.*unit 99"),
+    ):
+        info["suite"]["units"] = units
+        (tmp_path / "a" / "run.json").write_text(json.dumps(info))
+        with pytest.raises(StoreError, match=words):
+            score_folder(tmp_path / "a")

@@ -26,7 +26,7 @@ from mien.bench.labels import (
 from mien.bench.run import RUN_FILE, item_id
 from mien.bench.source import SAMPLES_FILE
 from mien.bench.store import Record, StoreError, read_header, read_records
-from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Suite, TaskSpec
+from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Suite, SuiteError, TaskSpec
 from mien.sample import Sample
 
 STATUSES = ("ok", "unparsed", "failed", "no_face", "unreadable", "missing")
@@ -135,7 +135,10 @@ def load_run(folder: Path) -> Run:
     """
     header = read_header(folder)
     info = _read_json(folder / RUN_FILE)
-    suite = Suite.from_dict(info["suite"])
+    try:
+        suite = Suite.from_dict(info["suite"])
+    except (SuiteError, KeyError) as error:
+        raise StoreError(f"{folder / RUN_FILE}: damaged ({error}); run the suite again") from error
     if suite.hash() != header["suite"]["hash"]:
         raise StoreError(
             f"{folder / RUN_FILE}: its suite is not the one of the answers; run the suite again"
