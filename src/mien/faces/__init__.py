@@ -2,7 +2,9 @@
 
 from mien.faces.base import FINDERS, Finder, FinderError, make_finder
 from mien.faces.crop import CropSpec, crop_face, is_whole
+from mien.faces.follow import Follower, NearFinder
 from mien.faces.landmarker import MediaPipeFinder
+from mien.faces.track import Tracker
 from mien.faces.whole import WholeFinder
 
 __all__ = [
@@ -10,7 +12,10 @@ __all__ = [
     "CropSpec",
     "Finder",
     "FinderError",
+    "Follower",
     "MediaPipeFinder",
+    "NearFinder",
+    "Tracker",
     "WholeFinder",
     "crop_face",
     "is_whole",

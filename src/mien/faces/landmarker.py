@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 import zipfile
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -43,7 +44,7 @@ from mien.faces.search import (
     tile_sides,
     tile_starts,
 )
-from mien.schema import Face
+from mien.schema import Box, Face
 from mien.weights import verify
 
 INPUT = 128  # side that the detector sees
@@ -56,6 +57,9 @@ AGREEMENT = 0.35  # least intersection over union of the points' box and the det
 # Side of the landmarker's picture over the detector's box, and its limits in pixels.
 ROOM = (2.0, 1.5)
 LEAST_CROP, MOST_CROP = 256, 512
+# Side of what is searched near a known face, over its side: a face at 0.4 of it is found surely,
+# and may have moved by three quarters of its side.
+NEAR = 2.5
 
 
 class MediaPipeFinder:
@@ -121,11 +125,30 @@ class MediaPipeFinder:
         Raises:
             ValueError: if `image` is no RGB picture, or the finder is closed.
         """
+        return self._found(image, lambda: self._search(image))
+
+    def find_near(self, image: NDArray[np.uint8], boxes: list[Box]) -> list[Face]:
+        """Finds faces near known ones, and large ones anywhere; in videos quicker than `find`.
+
+        Args:
+            image: (H, W, 3) uint8, upright RGB.
+            boxes: where faces were a moment ago, in pixels.
+
+        Returns:
+            Faces, largest first.
+
+        Raises:
+            ValueError: if `image` is no RGB picture, or the finder is closed.
+        """
+        return self._found(image, lambda: self._search_near(image, boxes))
+
+    def _found(self, image: NDArray[np.uint8], search: Callable[[], list[Found]]) -> list[Face]:
+        """What the landmarker says of the faces that a search detects, largest first."""
         if not self._finalizer.alive:
             raise ValueError("the face finder is closed")
         check_image(image)
         with contextlib.nullcontext() if self._warm else quiet_stderr():
-            found = self._search(image)
+            found = search()
             found.sort(key=lambda f: -area(f.box))
             faces: list[Face] = []
             for one in found[: self.max_faces]:
@@ -135,6 +158,18 @@ class MediaPipeFinder:
             # Graphs start up, and talk, when a network first runs.
             self._warm = self._warm or bool(found)
         return sorted(faces, key=lambda face: -area(face.box))
+
+    def _search_near(self, image: NDArray[np.uint8], boxes: list[Box]) -> list[Found]:
+        """Detections in the whole picture as one, and in a square around each box."""
+        found = self._level(Image.fromarray(image), max(image.shape[:2]))
+        for x0, y0, x1, y1 in boxes:
+            half = max(8, round(NEAR * max(x1 - x0, y1 - y0) / 2))
+            left, top = round((x0 + x1) / 2) - half, round((y0 + y1) / 2) - half
+            part = Image.fromarray(cut(image, left, top, left + 2 * half, top + 2 * half))
+            found += [
+                Found(_moved(f.box, left, top, 1.0), f.score) for f in self._level(part, 2 * half)
+            ]
+        return merge(found)
 
     def _search(self, image: NDArray[np.uint8]) -> list[Found]:
         """All detections, merged, by the rule in this module's docstring."""

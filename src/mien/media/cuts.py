@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 SMALL = (64, 36)  # width and height of the pictures that are compared
 _BLOCKS = 3
 _BINS = 16
-# Of 299 cuts between pictures of one face each, 97 % differ by more; pans by a twentieth of the width
-# a frame, zooms, noise and light that changes by 5 % reach 0.22 on photographs.
+# Of 299 cuts between pictures of one face each, 97 % differ by more; pans by a twentieth of the
+# width a frame, zooms, noise and light that changes by 5 % reach 0.22 on photographs.
 LEAST = 0.35
 OVER_RECENT = 3.0
 _MEMORY = 8

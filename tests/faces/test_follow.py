@@ -1,0 +1,76 @@
+"""When the whole frame is searched, and when only near known faces."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mien.faces import Follower, MediaPipeFinder, NearFinder, WholeFinder
+from mien.schema import Face
+
+ROOT = Path(__file__).parents[2]
+
+IMAGE = np.zeros((32, 32, 3), np.uint8)
+
+
+class Noting:
+    name = "noting"
+
+    def __init__(self, counts):
+        self.calls, self.counts = [], counts
+
+    def find(self, image):
+        self.calls.append("all")
+        return self.faces()
+
+    def find_near(self, image, boxes):
+        self.calls.append(f"near {len(boxes)}")
+        return self.faces()
+
+    def faces(self):
+        count = self.counts.pop(0)
+        return [Face(box=(0.0, 0.0, 5.0 + i, 5.0)) for i in range(count)]
+
+    def close(self):
+        pass
+
+
+def test_searches_at_first_after_a_second_and_behind_a_cut():
+    finder = Noting([1] * 9)
+    follower = Follower(finder)
+    for i in range(9):
+        follower.find(IMAGE, time=0.2 * i, cut=i == 7)
+    near = "near 1"
+    assert finder.calls == ["all", near, near, near, near, "all", near, "all", near]
+
+
+def test_searches_when_a_face_is_lost():
+    finder = Noting([2, 1, 2, 3, 3])
+    follower = Follower(finder, refresh=60)
+    counts = [len(follower.find(IMAGE, time=0.1 * i)) for i in range(4)]
+    assert finder.calls == ["all", "near 2", "all", "near 2", "near 3"]
+    assert counts == [2, 2, 3, 3]
+
+
+def test_finders_that_cannot_look_near_search_always():
+    finder = WholeFinder()
+    assert not isinstance(finder, NearFinder)
+    follower = Follower(finder)
+    assert [len(follower.find(IMAGE, time=t)) for t in (0.0, 0.1)] == [1, 1]
+
+
+def test_near_search_finds_a_small_face_that_has_moved_where_find_does():
+    photo = Image.open(ROOT / "examples" / "astronaut.jpg").convert("RGB").resize((220, 220))
+    with MediaPipeFinder() as finder:
+        boxes = []
+        for left in (300, 325):
+            frame = Image.new("RGB", (1200, 700), (90, 100, 90))
+            frame.paste(photo, (left, 200))
+            image = np.asarray(frame)
+            (found,) = finder.find(image)
+            if boxes:
+                (near,) = finder.find_near(image, boxes)
+                assert near.landmarks is not None
+                np.testing.assert_allclose(near.box, found.box, atol=2)
+            boxes = [found.box]
+        assert finder.find_near(np.full_like(image, 90), boxes) == []
