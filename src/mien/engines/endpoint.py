@@ -285,4 +285,5 @@ class EndpointResponder:
 
 def _expected_tokens(request: Request) -> float:
     words = len(request.prompt) + len(request.system or "")
+    words += sum(len(question) + len(answer) for question, answer in request.history)
     return words / 4 + PICTURE_TOKENS * len(request.images) + request.max_tokens

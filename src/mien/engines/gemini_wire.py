@@ -54,7 +54,12 @@ class GeminiWire:
             {"inline_data": {"mime_type": "image/png", "data": png_base64(image)}}
             for image in request.images
         ]
-        parts.append({"text": request.prompt})
+        asked = [question for question, _ in request.history] + [request.prompt]
+        parts.append({"text": asked[0]})
+        contents: list[dict[str, Any]] = [{"role": "user", "parts": parts}]
+        for (_, answer), question in zip(request.history, asked[1:], strict=True):
+            contents.append({"role": "model", "parts": [{"text": answer}]})
+            contents.append({"role": "user", "parts": [{"text": question}]})
         config: dict[str, Any] = {"maxOutputTokens": request.max_tokens}
         if options.temperature:
             config["temperature"] = 0
@@ -65,7 +70,7 @@ class GeminiWire:
             if options.schema == "schema":
                 config["responseSchema"] = response_schema(request.schema)
         body: dict[str, Any] = {
-            "contents": [{"role": "user", "parts": parts}],
+            "contents": contents,
             "generationConfig": config,
         }
         if request.system:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
+from mien.engines.history import fitted, messages
 from mien.engines.local_model import no_progress_bar
 from mien.engines.pictures import SURROUNDED
 from mien.engines.pil_processor import load_processor
@@ -121,7 +122,8 @@ class HuggingFaceResponder:
             torch.cuda.empty_cache()
 
     @torch.inference_mode()
-    def _write(self, group: Sequence[Request]) -> list[Reply]:
+    def _write(self, asked: Sequence[Request]) -> list[Reply]:
+        group, cuts = zip(*(fitted(request, self._fits) for request in asked), strict=True)
         inputs = self._inputs([self._prompt(request) for request in group], group)
         length = inputs["input_ids"].shape[1]
         out = self.model.generate(
@@ -131,7 +133,10 @@ class HuggingFaceResponder:
             pad_token_id=self.processor.tokenizer.pad_token_id,
         )
         texts = self.processor.tokenizer.batch_decode(out[:, length:], skip_special_tokens=True)
-        return [Reply(r.id, text=text.strip()) for r, text in zip(group, texts, strict=True)]
+        return [
+            Reply(request.id, text=text.strip(), warnings=cut)
+            for request, text, cut in zip(group, texts, cuts, strict=True)
+        ]
 
     @torch.inference_mode()
     def _scored(self, request: Request) -> Reply:
@@ -158,14 +163,20 @@ class HuggingFaceResponder:
 
     def _prompt(self, request: Request) -> str:
         """The conversation as text, up to the answer."""
-        content = [{"type": "image"} for _ in request.images]
-        content.append({"type": "text", "text": request.prompt})
-        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        talk = messages(request.prompt, request.history, images=len(request.images))
         if request.system:
             system = [{"type": "text", "text": request.system}]
-            messages.insert(0, {"role": "system", "content": system})
-        text: str = self.processor.apply_chat_template(messages, add_generation_prompt=True)
+            talk.insert(0, {"role": "system", "content": system})
+        text: str = self.processor.apply_chat_template(talk, add_generation_prompt=True)
         return text
+
+    def _fits(self, request: Request) -> bool:
+        """Whether prompt, pictures and answer fit into the positions of the model."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if limit is None:
+            return True
+        length = self._inputs([self._prompt(request)], [request])["input_ids"].shape[1]
+        return bool(length + request.max_tokens <= limit)
 
     def _inputs(self, texts: list[str], group: Sequence[Request]) -> dict[str, torch.Tensor]:
         """Model inputs of texts with their pictures, padded on the left."""

@@ -15,6 +15,7 @@ from transformers.utils import logging as hf_logging
 
 import mien.models  # registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
+from mien.engines.history import Turns, messages
 from mien.engines.numbers import Candidates, read_expression, read_unit
 from mien.engines.weights_hash import folder_hash
 from mien.faces import CropSpec
@@ -195,20 +196,20 @@ def numbers_answer(numbers: Numbers) -> Answer:
     return Answer(expression=numbers[0], action_units=numbers[1])
 
 
-def question(processor: Any, prompt: str | None = None) -> str:
-    """Picture and prompt up to the answer, the picture as its placeholders.
+def question(processor: Any, prompt: str | None = None, history: Turns = ()) -> str:
+    """Picture, earlier turns and prompt up to the answer, the picture as its placeholders.
 
     Args:
         processor: of the model.
         prompt: the words of the user; by default the canonical prompt of the analysis.
+        history: earlier turns as (question, answer), the oldest first.
     """
     words = prompt_for("analysis") if prompt is None else prompt
-    content = [{"type": "image"}, {"type": "text", "text": words}]
-    # A placeholder among the user's words would be taken for a second picture.
+    # A placeholder among the words of a talk would be taken for a second picture.
     mark = processor.image_token
-    content[1]["text"] = words.replace(mark, "")
+    plain = [(asked.replace(mark, ""), said.replace(mark, "")) for asked, said in history]
     text: str = processor.apply_chat_template(
-        [{"role": "user", "content": content}], add_generation_prompt=True
+        messages(words.replace(mark, ""), plain, images=1), add_generation_prompt=True
     )
     return text.replace(mark, mark * processor.num_image_tokens)
 

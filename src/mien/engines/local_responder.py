@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from mien.engines.answers import answer_start, hold_to_numbers, present_units, task_of
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
+from mien.engines.history import fitted
 from mien.engines.local_model import LocalModel, Numbers, Seen, numbers_answer, question
 from mien.engines.request import Reply, Request
 from mien.faces.base import check_image
@@ -81,15 +83,17 @@ class LocalResponder:
     def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """See `Responder.respond`."""
         for batch in batches(requests, self.batch_size):
-            good = []
+            good, cuts = list[Request](), dict[str, tuple[str, ...]]()
             for request in batch:
                 fault = _fault(request)
                 if fault is None:
-                    good.append(request)
+                    fitting, cuts[request.id] = fitted(request, self._fits)
+                    good.append(fitting)
                 else:
                     yield Reply(request.id, "failed", error=fault)
-            if good:
-                yield from self._answer(good)
+            for reply in self._answer(good) if good else ():
+                cut = cuts[reply.id]
+                yield replace(reply, warnings=(*cut, *reply.warnings)) if cut else reply
 
     @torch.inference_mode()
     def _answer(self, batch: list[Request]) -> list[Reply]:
@@ -156,8 +160,18 @@ class LocalResponder:
         return replies
 
     def _question(self, request: Request) -> str:
-        words = f"{request.system}\n{request.prompt}" if request.system else request.prompt
-        return question(self.core.processor, words)
+        prompt, history = request.prompt, list(request.history)
+        if request.system and history:
+            history[0] = (f"{request.system}\n{history[0][0]}", history[0][1])
+        elif request.system:
+            prompt = f"{request.system}\n{prompt}"
+        return question(self.core.processor, prompt, history)
+
+    def _fits(self, request: Request) -> bool:
+        """Whether prompt and answer fit into the positions that the model was made for."""
+        ids = self.core.processor.tokenizer(self._question(request), add_special_tokens=False)
+        length = len(ids["input_ids"]) + request.max_tokens
+        return length <= self.core.model.config.text_config.max_position_embeddings
 
     def _start(self, prompt: str, numbers: Numbers) -> str:
         task = task_of(prompt) if self.answers == "guided" else None

@@ -53,8 +53,12 @@ class OpenAIWire:
             }
             for image in request.images
         ]
-        content.append({"type": "text", "text": request.prompt})
+        asked = [question for question, _ in request.history] + [request.prompt]
+        content.append({"type": "text", "text": asked[0]})
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        for (_, answer), question in zip(request.history, asked[1:], strict=True):
+            messages.append({"role": "assistant", "content": answer})
+            messages.append({"role": "user", "content": question})
         if request.system:
             messages.insert(0, {"role": "system", "content": request.system})
         body: dict[str, Any] = {

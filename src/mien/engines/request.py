@@ -28,6 +28,9 @@ class Request:
         images: RGB pictures of shape (H, W, 3), uint8; several are frames of a clip, in order.
         prompt: the words of the user.
         system: instructions that stand before them, or None.
+        history: earlier turns of the same talk as (question, answer), the oldest first. The
+            pictures then stand with the oldest question. A model on this machine leaves out the
+            oldest turns where they do not fit into its context, with a warning.
         schema: JSON schema that the answer must follow where the model can be held to it.
         options: a closed set of answers to be scored by likelihood; empty for free text.
         max_tokens: longest answer, in tokens of the model.
@@ -37,6 +40,7 @@ class Request:
     images: tuple[NDArray[np.uint8], ...]
     prompt: str
     system: str | None = None
+    history: tuple[tuple[str, str], ...] = ()
     schema: Mapping[str, Any] | None = None
     options: tuple[str, ...] = ()
     max_tokens: int = 256
