@@ -17,6 +17,7 @@ from mien.models.emo_llama import (
     EmoLlamaConfig,
     EmoLlamaForConditionalGeneration,
     EmoLlamaModel,
+    EmoLlamaProcessor,
 )
 from mien.models.feallm import (
     FeallmConfig,
@@ -45,12 +46,14 @@ AutoModelForImageTextToText.register(
 AutoImageProcessor.register(
     EmoLlamaConfig, image_processor_classes={"pil": FeallmImageProcessor}, exist_ok=True
 )
+AutoProcessor.register(EmoLlamaConfig, EmoLlamaProcessor, exist_ok=True)
 
 __all__ = [
     "CHAT_TEMPLATE",
     "EmoLlamaConfig",
     "EmoLlamaForConditionalGeneration",
     "EmoLlamaModel",
+    "EmoLlamaProcessor",
     "FeallmConfig",
     "FeallmForConditionalGeneration",
     "FeallmImageProcessor",

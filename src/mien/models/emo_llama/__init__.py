@@ -2,9 +2,11 @@
 
 from mien.models.emo_llama.configuration import EmoLlamaConfig
 from mien.models.emo_llama.modeling import EmoLlamaForConditionalGeneration, EmoLlamaModel
+from mien.models.emo_llama.processing import EmoLlamaProcessor
 
 __all__ = [
     "EmoLlamaConfig",
     "EmoLlamaForConditionalGeneration",
     "EmoLlamaModel",
+    "EmoLlamaProcessor",
 ]
