@@ -115,39 +115,45 @@ class Teacher:
         """A reply per draft, from the file where it is known."""
         found: dict[str, Reply] = {}
         open_: dict[str, tuple[_Question, float]] = {}
+        alike: dict[str, list[str]] = {}  # by key, drafts that wait for the same answer
         spent = False
 
         def requests() -> Iterator[Request]:
             nonlocal spent
             for question in questions:
+                name = question.draft.name
                 known = self.replies.get(question.key)
                 if known is not None:
-                    found[question.draft.name] = Reply(question.request.id, text=known)
+                    found[name] = Reply(question.request.id, text=known)
                     self.said()
+                    continue
+                if question.key in alike:
+                    alike[question.key].append(name)
                     continue
                 price = self._expected(question)
                 if not self.budget.reserve(price):
                     spent = True
                     return
+                alike[question.key] = [name]
                 open_[question.request.id] = question, price
                 yield question.request
 
         for reply in self.responder.respond(requests()):
             question, price = open_.pop(reply.id)
-            self._settle(question, price, reply, stats)
-            found[question.draft.name] = reply
+            self._settle(question, price, reply)
+            for name in alike.pop(question.key):
+                found[name] = reply
             self.said()
         if spent:
             raise BudgetSpentError(
                 f"the budget of {self.budget.limit:g} is spent ({self.budget.spent:.4f}); every "
                 "answer is kept. Give a larger --budget and the same command goes on"
             )
+        stats["answers"] += len(found)
         return found
 
-    def _settle(self, question: _Question, price: float, reply: Reply, stats: Counter[str]) -> None:
-        stats["requests"] += 1
+    def _settle(self, question: _Question, price: float, reply: Reply) -> None:
         if reply.status != "ok" or reply.text is None:
-            stats["failed_requests"] += 1
             self.budget.settle(price, 0, 0)
             return
         usage = dict(reply.usage) or {
