@@ -17,9 +17,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import the parts of lower lines, and itself.
 ORDER = (
-    ("facs", "arkit", "datasets", "partfile", "weights"),
+    ("facs", "arkit", "checks", "datasets", "partfile", "weights"),
     ("schema",),
-    ("sample", "media", "language", "metrics", "notation"),
+    ("sample", "media", "language", "metrics", "notation", "timeline"),
     ("faces", "synth", "columns", "draw", "table"),
     ("models", "sinks", "report"),
     ("engines",),

@@ -18,6 +18,7 @@ from mien.schema import (
     STATUSES,
     ActionUnit,
     Analysis,
+    Course,
     Expression,
     Face,
     Pose,
@@ -243,3 +244,20 @@ def test_sample_refuses_an_unknown_field() -> None:
 def test_not_a_row(cls: Any, line: str, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         cls.from_json(line)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "of an expression or of an action unit"),
+        ({"au": 12, "expression": "fear"}, "of an expression or of an action unit"),
+        ({"au": 99}, "course of 99"),
+        ({"expression": "boredom"}, "course of 'boredom'"),
+        ({"au": 12, "peak": 5.5}, "peak of 12 is 5.5"),
+        ({"expression": "fear", "mean": 1.5}, "mean of fear is 1.5"),
+        ({"au": 12, "side": "top"}, "side is 'top'"),
+    ],
+)
+def test_courses_are_checked(values, message) -> None:
+    with pytest.raises(SchemaError, match=message):
+        Course(**values)

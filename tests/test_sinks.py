@@ -11,7 +11,7 @@ import pytest
 
 from mien import facs, partfile, sinks
 from mien.columns import column_names, merge_sides, row_cells
-from mien.schema import ActionUnit, Analysis, Expression, Pose, SchemaError
+from mien.schema import ActionUnit, Analysis, Course, Expression, Pose, SchemaError
 from mien.sinks import SinkError, open_sink, read_rows, to_frame
 
 FORMATS = ("jsonl", "csv", "parquet")
@@ -47,7 +47,20 @@ ROWS = [
     full_row("ünï, \"q\" 'x'.png", 1),
     Analysis("tree.jpg", status="no_face", warnings=("no face was found",)),
     Analysis("broken.jpg", status="unreadable", frame=None, time=None),
-    Analysis("clip.mp4", kind="track", track=0, start=0.5, end=2.25, expression=Expression(None)),
+    Analysis(
+        "clip.mp4",
+        kind="track",
+        time=1.5,
+        track=0,
+        start=0.5,
+        end=2.25,
+        expression=Expression(None),
+        course=(
+            Course(expression="anger", mean=0.2, peak=0.5, onset=0.75, apex=1.0),
+            Course(expression="fear", mean=0.1, peak=0.6, onset=1.25, apex=1.5, offset=2.0),
+            Course(au=4, side="left", mean=0.5, peak=3.0, apex=1.25),
+        ),
+    ),
     Analysis("empty.png", action_units=()),
 ]
 
@@ -247,6 +260,9 @@ def test_csv_has_the_columns_of_openface(tmp_path):
     assert (rows[2]["success"], rows[2]["status"], rows[2]["expression"]) == ("0", "no_face", "")
     assert (rows[3]["frame"], rows[3]["timestamp"]) == ("", "")
     assert (rows[4]["start"], rows[4]["end"], rows[4]["track_id"]) == ("0.5", "2.25", "0")
+    # Of the expression whose apex is the row's time.
+    assert [rows[4][name] for name in ("onset", "apex", "offset")] == ["1.25", "1.5", "2.0"]
+    assert [rows[0][name] for name in ("onset", "apex", "offset")] == ["", "", ""]
 
 
 def test_csv_holds_neither_nan_nor_none(tmp_path):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien import facs
 from mien.notation import printable
-from mien.schema import SCHEMA_VERSION, ActionUnit, Analysis
+from mien.schema import SCHEMA_VERSION, ActionUnit, Analysis, Course
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ _HEAD = (
     *("confidence", "success", "status", "box_x0", "box_y0", "box_x1", "box_y1"),
     *("pose_yaw", "pose_pitch", "pose_roll", "expression", "expression_set"),
 )
-_TAIL = ("valence", "arousal", "text", "model", "warnings")
+_TAIL = ("valence", "arousal", "text", "model", "warnings", "onset", "apex", "offset")
 
 _WORDS = {"source", "kind", "status", "expression", "expression_set", "text", "model", "warnings"}
 _WHOLE = {"frame", "face_id", "track_id", "success"}
@@ -77,6 +77,9 @@ def row_cells(row: Analysis) -> dict[str, Any]:
         "model": row.model,
         "warnings": printable("; ".join(row.warnings)) or None,
     }
+    main = main_course(row)
+    if main is not None:
+        cells |= {"onset": main.onset, "apex": main.apex, "offset": main.offset}
     if row.box is not None:
         cells |= zip(("box_x0", "box_y0", "box_x1", "box_y1"), row.box, strict=True)
     if row.pose is not None:
@@ -91,6 +94,12 @@ def row_cells(row: Analysis) -> dict[str, Any]:
         cells[f"AU{unit.au:02d}_c"] = None if unit.present is None else int(unit.present)
         cells[f"AU{unit.au:02d}_p"] = unit.probability
     return cells
+
+
+def main_course(row: Analysis) -> Course | None:
+    """The course whose apex is the row's time: that of the expression which a track shows best."""
+    courses = [c for c in row.course or () if c.expression is not None]
+    return next((c for c in courses if c.apex == row.time), None)
 
 
 def merge_sides(units: Sequence[ActionUnit]) -> tuple[ActionUnit, ...]:
@@ -143,6 +152,12 @@ def parquet_schema() -> pa.Schema:
         ]
     )
     pose = pa.struct([("yaw", real), ("pitch", real), ("roll", real)])
+    course = pa.struct(
+        [
+            *(("expression", text), ("au", pa.int16()), ("side", text), ("mean", real)),
+            *(("peak", real), ("onset", real), ("apex", real), ("offset", real)),
+        ]
+    )
     columns = [
         *(("schema_version", pa.int16()), ("kind", text), ("source", text)),
         *(("frame", whole), ("time", real), ("face", whole), ("track", whole), ("status", text)),
@@ -150,13 +165,14 @@ def parquet_schema() -> pa.Schema:
         *(("expression", expression), ("action_units", pa.list_(unit))),
         *(("valence", real), ("arousal", real), ("text", text), ("model", text)),
         *(("warnings", pa.list_(text)), ("start", real), ("end", real)),
+        ("course", pa.list_(course)),
     ]
     return pa.schema(columns, metadata={"mien_schema_version": str(SCHEMA_VERSION)})
 
 
 def row_to_parquet(row: Analysis) -> dict[str, Any]:
     """A row as plain values that fit `parquet_schema`."""
-    values = {"start": row.start, "end": row.end, **row.to_dict()}
+    values = {"start": row.start, "end": row.end, "course": None, **row.to_dict()}
     expression = values["expression"]
     if expression is not None and expression["scores"] is not None:
         scores = [{"name": k, "score": v} for k, v in expression["scores"].items()]

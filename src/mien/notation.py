@@ -67,7 +67,12 @@ def expression_words(row: Analysis) -> str:
 
 
 def face_number(row: Analysis, index: int) -> int:
-    """The number by which a row's face is known: the one in the data, so that all outputs agree."""
+    """The number by which a row's face is known: the one in the data, so that all outputs agree.
+
+    For tracks and clips that is the number of the track.
+    """
+    if row.kind != "face" and row.track is not None:
+        return row.track
     return row.face if row.face is not None else index
 
 

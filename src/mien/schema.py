@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import facs
+from mien.checks import SchemaError as SchemaError
+from mien.checks import in_range, known_fields, load_json, require
 
 SCHEMA_VERSION = 1
 
@@ -30,23 +32,6 @@ Box = tuple[float, float, float, float]
 KINDS: tuple[Kind, ...] = ("face", "track", "clip")
 STATUSES: tuple[Status, ...] = ("ok", "no_face", "unreadable", "unparsed", "failed")
 SIDES: tuple[Side, ...] = ("both", "left", "right")
-
-
-class SchemaError(ValueError):
-    """A value does not fit mien's schema; the message names the field and the value."""
-
-
-def require(condition: bool, message: str) -> None:
-    if not condition:
-        raise SchemaError(message)
-
-
-def in_range(name: str, value: float | None, low: float, high: float) -> None:
-    if value is not None:
-        require(
-            isinstance(value, int | float) and math.isfinite(value) and low <= value <= high,
-            f"{name} is {value!r}, outside [{low:g}, {high:g}]",
-        )
 
 
 def check_box(box: Sequence[float] | None) -> None:
@@ -201,6 +186,45 @@ class Expression:
         return cls(**known_fields(cls, data))
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one expression or one action unit comes and goes in a track.
+
+    Values are smoothed over time: shares of belief in [0, 1] for an expression, intensities in
+    [0, 5] for a unit. `mien.timeline` has the rules.
+
+    Attributes:
+        expression: its name; exactly one of expression and au is given.
+        au: FACS number.
+        side: of the unit.
+        mean, peak: over the track; None where the model gives no such numbers.
+        onset: seconds at which it begins to rise to its peak; None where that was not seen.
+        apex: seconds of the peak.
+        offset: seconds at which it has gone; None where that was not seen.
+    """
+
+    expression: str | None = None
+    au: int | None = None
+    side: Side = "both"
+    mean: float | None = None
+    peak: float | None = None
+    onset: float | None = None
+    apex: float | None = None
+    offset: float | None = None
+
+    def __post_init__(self) -> None:
+        require(
+            (self.expression is None) != (self.au is None),
+            "a course is of an expression or of an action unit",
+        )
+        known = facs.ACTION_UNITS if self.au is not None else facs.EXPRESSIONS
+        what = self.au if self.au is not None else self.expression
+        require(what in known, f"course of {what!r}, which facs.py does not define")
+        require(self.side in SIDES, f"side is {self.side!r}, not one of {', '.join(SIDES)}")
+        for name in ("mean", "peak"):
+            in_range(f"{name} of {what}", getattr(self, name), 0, 5 if self.au is not None else 1)
+
+
 def check_units(units: Sequence[ActionUnit] | None) -> None:
     seen: set[tuple[int, str]] = set()
     for unit in units or ():
@@ -267,6 +291,8 @@ class Analysis(JsonRow):
         text: the model's words, or None.
         model: name of the model that answered.
         warnings: what a user should know about this row.
+        start, end: seconds of the first and last frame that a track or clip was seen in.
+        course: of tracks and clips, how expressions and units come and go.
     """
 
     tuple_fields: ClassVar[tuple[str, ...]] = ("warnings",)
@@ -290,6 +316,7 @@ class Analysis(JsonRow):
     warnings: tuple[str, ...] = ()
     start: float | None = None
     end: float | None = None
+    course: tuple[Course, ...] | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.source), "source is empty")
@@ -321,7 +348,7 @@ class Analysis(JsonRow):
         """Plain JSON types, in the order of the documented schema."""
         row: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "kind": self.kind}
         for f in fields(self):
-            if f.name in ("kind", "start", "end"):
+            if f.name in ("kind", "start", "end", "course"):
                 continue
             row[f.name] = getattr(self, f.name)
         row["box"] = list(self.box) if self.box is not None else None
@@ -332,20 +359,12 @@ class Analysis(JsonRow):
         row["warnings"] = list(self.warnings)
         if self.kind != "face":
             row["start"], row["end"] = self.start, self.end
+            row["course"] = [asdict(c) for c in self.course] if self.course is not None else None
         return row
 
 
-def known_fields(
-    cls: type, data: Mapping[str, Any], *, ignore: Sequence[str] = ()
-) -> dict[str, Any]:
-    names = {f.name for f in fields(cls)}
-    unknown = sorted(set(data) - names - set(ignore))
-    require(not unknown, f"{cls.__name__} has no field {', '.join(map(repr, unknown))}")
-    return {k: v for k, v in data.items() if k in names}
-
-
 def nested_types(values: dict[str, Any]) -> None:
-    """Turns the JSON of box, pose, expression and action_units into their types, in place."""
+    """Turns the JSON of fields that have types of their own into those, in place."""
     if values.get("box") is not None:
         values["box"] = tuple(float(v) for v in values["box"])
     if values.get("pose") is not None:
@@ -354,12 +373,5 @@ def nested_types(values: dict[str, Any]) -> None:
         values["expression"] = Expression.from_dict(values["expression"])
     if values.get("action_units") is not None:
         values["action_units"] = tuple(ActionUnit.from_dict(u) for u in values["action_units"])
-
-
-def load_json(line: str) -> dict[str, Any]:
-    try:
-        data = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SchemaError(f"not a line of JSON: {error}") from None
-    require(isinstance(data, dict), f"a row is a JSON object, not {type(data).__name__}")
-    return data
+    if values.get("course") is not None:
+        values["course"] = tuple(Course(**known_fields(Course, c)) for c in values["course"])
