@@ -17,7 +17,6 @@ from mien.data.build.tasks import content_hash
 PIECE = 3
 """Words a piece."""
 _BANDS, _ROWS = 16, 4
-_PRIME = (1 << 61) - 1
 _TOKEN = re.compile(r"\w+")
 
 
@@ -49,8 +48,8 @@ class Duplicates:
         self.similar = similar
         rng = np.random.default_rng(20250513)
         count = _BANDS * _ROWS
-        self._scale = rng.integers(1, 1 << 28, count, dtype=np.uint64)
-        self._shift = rng.integers(0, 1 << 60, count, dtype=np.uint64)
+        self._scale = rng.integers(0, 1 << 63, count, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        self._shift = rng.integers(0, 1 << 63, count, dtype=np.uint64)
         self._pieces: list[NDArray[np.uint32]] = []
         self._names: list[str] = []
         self._buckets: dict[int, list[int]] = defaultdict(list)
@@ -77,7 +76,7 @@ class Duplicates:
         self._names.append(name)
 
     def _keys(self, own: NDArray[np.uint32], group: str) -> list[int]:
-        # (count, pieces): the products stay below 2^60, and with the shift below 2^61
-        table = (own[None, :].astype(np.uint64) * self._scale[:, None]) + self._shift[:, None]
-        lowest = (table % np.uint64(_PRIME)).min(1).reshape(_BANDS, _ROWS)
+        # multiply-shift hashing: products wrap around at 2^64, and their upper half is well mixed
+        table = own[None, :].astype(np.uint64) * self._scale[:, None] + self._shift[:, None]
+        lowest = (table >> np.uint64(32)).min(1).reshape(_BANDS, _ROWS)  # table: (count, pieces)
         return [content_hash(group, band, *row) for band, row in enumerate(lowest.tolist())]

@@ -1,0 +1,1 @@
+"""Instruction data in the formats of trainers, benchmarks and older tools."""
