@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -6,9 +7,9 @@ from mien.bench.labels import (
     cluster_of,
     fold_of,
     group_value,
-    may_ask,
-    present_units,
+    labels_of,
     reference_text,
+    tasks_for,
     true_intensities,
     true_units,
 )
@@ -52,10 +53,10 @@ def test_the_stronger_side_gives_the_intensity():
 
 def test_only_faces_with_the_labels_are_asked():
     kinds = ("expression", "au_detection", "au_description", "reasoning", "valence_arousal")
-    tasks = {kind: TaskSpec(kind, "?") for kind in kinds}
+    suite = replace(SUITE, tasks=tuple(TaskSpec(kind, "?") for kind in kinds))
 
     def asked(sample: Sample) -> set[str]:
-        return {kind for kind, task in tasks.items() if may_ask(task, sample, SUITE)}
+        return {task.kind for task in tasks_for(sample, suite)}
 
     assert asked(SAMPLES[0]) == {"expression", "au_detection", "au_description", "reasoning"}
     assert asked(face(ActionUnit(12, True))) == {"au_detection", "au_description"}
@@ -67,9 +68,10 @@ def test_only_faces_with_the_labels_are_asked():
 @pytest.mark.parametrize("kind", ["expression_description", "au_description", "reasoning"])
 def test_references_are_true_and_the_same_every_time(kind):
     task = TaskSpec(kind, "?")
+    labels = labels_of(SAMPLES[0], SUITE)
     text = reference_text(task, SAMPLES[0], SUITE, "a#1")
     assert text == reference_text(task, SAMPLES[0], SUITE, "a#1")
-    assert set(parse(text).units) <= set(present_units(SAMPLES[0], SUITE)) == {6, 12}
+    assert set(parse(text).units) <= set(labels.present) == {6, 12}
 
 
 def test_a_datasets_own_text_comes_first():

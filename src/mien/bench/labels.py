@@ -5,19 +5,74 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mien import facs
-from mien.bench.suite import Suite, TaskSpec
+from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Suite, TaskSpec
 from mien.data.folds import BP4D_PARTS, DISFA_PARTS
 from mien.language import describe
 from mien.sample import Sample
 from mien.schema import ActionUnit
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is true of one sample, as far as a suite scores it.
+
+    Attributes:
+        expression: the label, if it is one of the suite's; else None.
+        units: 1 present, 0 absent, NaN unknown, for each unit of the suite.
+        intensities: in [0, 5], NaN where unknown, for each unit of the suite.
+        present: units that are present, with their intensity where it is graded.
+    """
+
+    expression: str | None
+    units: list[float]
+    intensities: list[float]
+    present: dict[int, float | None]
+
+    @property
+    def knows_units(self) -> bool:
+        """Whether at least one unit is known."""
+        return any(value == value for value in self.units)
+
+
+def labels_of(sample: Sample, suite: Suite) -> Labels:
+    """The labels of a sample that a suite scores."""
+    truth = true_units(sample, suite.units, suite.threshold)
+    grades = true_intensities(sample, suite.units)
+    present = {
+        unit: grade if grade > 0 else None
+        for unit, is_there, grade in zip(suite.units, truth, grades, strict=True)
+        if is_there == 1
+    }
+    return Labels(true_expression(sample, suite), truth, grades, present)
+
+
 def true_expression(sample: Sample, suite: Suite) -> str | None:
     """The label, if it is one of the suite's; else None."""
     label = sample.expression.label if sample.expression is not None else None
     return label if label in facs.LABEL_SETS[suite.label_set] else None
+
+
+def tasks_for(sample: Sample, suite: Suite) -> list[TaskSpec]:
+    """The tasks for which the sample carries the labels that answers are held against."""
+    labels = labels_of(sample, suite)
+    return [task for task in suite.tasks if carries(task, sample, labels)]
+
+
+def may_ask(task: TaskSpec, sample: Sample, suite: Suite) -> bool:
+    """Whether the sample carries the labels that this task's answer is held against."""
+    return carries(task, sample, labels_of(sample, suite))
+
+
+def carries(task: TaskSpec, sample: Sample, labels: Labels) -> bool:
+    """As `may_ask`, where the labels are at hand."""
+    if task.kind == "valence_arousal":
+        return sample.valence is not None and sample.arousal is not None
+    if task.kind in ASKS_EXPRESSION and labels.expression is None:
+        return False
+    return labels.knows_units or task.kind not in (*ASKS_UNITS, "reasoning")
 
 
 def true_units(sample: Sample, units: Sequence[int], threshold: float | None) -> list[float]:
@@ -46,30 +101,12 @@ def true_intensities(sample: Sample, units: Sequence[int]) -> list[float]:
     return [known.get(unit, math.nan) for unit in units]
 
 
-def present_units(sample: Sample, suite: Suite) -> dict[int, float | None]:
-    """The suite's units that are present, with their intensity where it is graded."""
-    truth = true_units(sample, suite.units, suite.threshold)
-    grades = true_intensities(sample, suite.units)
-    return {
-        unit: grade if grade > 0 else None
-        for unit, is_there, grade in zip(suite.units, truth, grades, strict=True)
-        if is_there == 1
-    }
-
-
-def may_ask(task: TaskSpec, sample: Sample, suite: Suite) -> bool:
-    """Whether the sample carries the labels that this task's answer is held against."""
-    if task.kind == "valence_arousal":
-        return sample.valence is not None and sample.arousal is not None
-    needs_expression = task.kind in ("expression", "expression_description", "reasoning")
-    if needs_expression and true_expression(sample, suite) is None:
-        return False
-    if task.kind in ("au_detection", "au_description", "reasoning"):
-        return any(t == t for t in true_units(sample, suite.units, suite.threshold))
-    return True
-
-
 def reference_text(task: TaskSpec, sample: Sample, suite: Suite, item_id: str) -> str | None:
+    """The text that an answer is compared with; see `reference_of`."""
+    return reference_of(task, sample, labels_of(sample, suite), item_id)
+
+
+def reference_of(task: TaskSpec, sample: Sample, labels: Labels, item_id: str) -> str | None:
     """The text that an answer is compared with; None for tasks without one.
 
     The dataset's own where it brings one (attribute "description"), else one that `describe` makes
@@ -82,8 +119,8 @@ def reference_text(task: TaskSpec, sample: Sample, suite: Suite, item_id: str) -
         return own
     return describe(
         task.kind,
-        expression=true_expression(sample, suite),
-        units=present_units(sample, suite),
+        expression=labels.expression,
+        units=labels.present,
         rng=random.Random(item_id),
     )
 
@@ -130,6 +167,8 @@ def group_value(attribute: str, attributes: Mapping[str, str | float]) -> str | 
 
 
 def _presence(units: Sequence[ActionUnit], threshold: float | None) -> float:
+    if len(units) == 1 and units[0].side == "both":  # as nearly all are
+        return _side(units[0], threshold)
     sides = {unit.side: _side(unit, threshold) for unit in units}
     if any(value == 1 for value in sides.values()):
         return 1.0

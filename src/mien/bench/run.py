@@ -13,7 +13,7 @@ from typing import Any
 
 from mien import __version__
 from mien.bench.crops import NoFaceError, cut_faces
-from mien.bench.labels import may_ask
+from mien.bench.labels import tasks_for
 from mien.bench.source import SAMPLES_FILE, Chosen, Source
 from mien.bench.store import AnswerStore, Record
 from mien.bench.suite import Suite, TaskSpec
@@ -144,7 +144,7 @@ class _Asked:
         They share one tuple of crops, by which a responder knows that it saw the face already.
         """
         for sample in chosen.samples:
-            tasks = [task for task in self.suite.tasks if may_ask(task, sample, self.suite)]
+            tasks = tasks_for(sample, self.suite)
             left = [t for t in tasks if not self._answered(item_id(sample, t))]
             self.advance(len(tasks) - len(left))
             if not left:
@@ -252,9 +252,8 @@ def _write_samples(folder: Path, chosen: Chosen) -> None:
 def item_ids(suite: Suite, chosen: Chosen) -> Iterator[str]:
     """Names of all questions of a run, in order."""
     for sample in chosen.samples:
-        for task in suite.tasks:
-            if may_ask(task, sample, suite):
-                yield item_id(sample, task)
+        for task in tasks_for(sample, suite):
+            yield item_id(sample, task)
 
 
 def _rounded(value: float | None) -> float | None:

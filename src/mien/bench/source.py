@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bench.labels import may_ask
+from mien.bench.labels import tasks_for
 from mien.bench.suite import Suite
 from mien.sample import Sample
 
@@ -99,7 +99,7 @@ def choose(suite: Suite, source: Source, limit: int | None = None) -> Chosen:
 
     def part_of_suite() -> Iterator[tuple[str, int, Sample]]:
         for sample in source.samples():
-            if not any(may_ask(task, sample, suite) for task in suite.tasks):
+            if not tasks_for(sample, suite):
                 left_out["without a label that the suite asks for"] += 1
                 continue
             if sample.id in seen:

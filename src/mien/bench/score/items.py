@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bench.labels import (
+    Labels,
+    carries,
     cluster_of,
     fold_of,
     group_value,
-    may_ask,
-    reference_text,
-    true_expression,
-    true_intensities,
-    true_units,
+    labels_of,
+    reference_of,
 )
 from mien.bench.run import RUN_FILE, item_id
 from mien.bench.source import SAMPLES_FILE
@@ -147,10 +146,11 @@ def load_run(folder: Path) -> Run:
     samples = _read_samples(folder / SAMPLES_FILE)
     records = {record.id: record for record in read_records(folder)}
     cluster, clusters = _clusters(samples)
+    labels = [labels_of(sample, suite) for sample in samples]
     tasks = [
         items
         for task in suite.tasks
-        if len(items := _items(task, suite, samples, records, clusters, header["scoring"]))
+        if len(items := _items(task, suite, samples, labels, records, clusters, header["scoring"]))
     ]
     return Run(folder, header, info, suite, samples, tasks, cluster)
 
@@ -159,26 +159,27 @@ def _items(
     task: TaskSpec,
     suite: Suite,
     samples: list[Sample],
+    labels: list[Labels],
     records: Mapping[str, Record],
     clusters: list[str] | None,
     scoring: str,
 ) -> Items:
-    rows = [i for i, sample in enumerate(samples) if may_ask(task, sample, suite)]
+    rows = [i for i, sample in enumerate(samples) if carries(task, sample, labels[i])]
     items = Items(task)
     truth, grades, va, given, strength = [], [], [], [], []
-    for sample in (samples[i] for i in rows):
+    for sample, truth_of in ((samples[i], labels[i]) for i in rows):
         key = item_id(sample, task)
         record = records.get(key) or Record(key, "failed", error="missing")
         items.ids.append(key)
         items.texts.append(_text(record, suite.options_of(task, scoring)))
         items.statuses.append("missing" if key not in records else record.status)
-        items.references.append(reference_text(task, sample, suite, key))
-        items.expressions.append(true_expression(sample, suite))
+        items.references.append(reference_of(task, sample, truth_of, key))
+        items.expressions.append(truth_of.expression)
         items.score_expression.append(record.expression)
         if suite.folds:
             items.folds.append(fold_of(sample, suite.folds))
-        truth.append(true_units(sample, suite.units, suite.threshold))
-        grades.append(true_intensities(sample, suite.units))
+        truth.append(truth_of.units)
+        grades.append(truth_of.intensities)
         va.append([_known(sample.valence), _known(sample.arousal)])
         numbers = [(record.units or {}).get(str(u)) or (None, None) for u in suite.units]
         given.append([_known(n[0]) for n in numbers])

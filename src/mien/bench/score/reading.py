@@ -6,6 +6,7 @@ by several processes. This module imports language and metrics alone, so that th
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -53,11 +54,13 @@ class Pair(NamedTuple):
         text: of the answer; empty where there is none.
         first: read labels from its first sentence or line alone.
         reference: what its wording is compared with; None where it is not.
+        emola: whether the ROUGE-L of REGE is wanted too, which takes its time.
     """
 
     text: str
     first: bool
     reference: str | None
+    emola: bool = False
 
 
 class Overlap(NamedTuple):
@@ -65,7 +68,7 @@ class Overlap(NamedTuple):
 
     Attributes:
         rouge: see `rouge_l`.
-        emola: see `emola_rouge_l`; NaN where that rule has no score.
+        emola: see `emola_rouge_l`; NaN where that rule has no score or it is not wanted.
         bleu: (10,) counts of `bleu_sums`.
         length: words of the answer.
     """
@@ -108,11 +111,11 @@ def read_valence_arousal(text: str) -> tuple[float, float] | None:
     return found[0], found[1]
 
 
-def overlap(text: str, reference: str) -> Overlap:
+def overlap(text: str, reference: str, *, emola: bool = False) -> Overlap:
     """Overlap of one answer with its reference; an empty answer overlaps in nothing."""
     return Overlap(
         rouge_l(text, reference),
-        emola_rouge_l(text, reference),
+        emola_rouge_l(text, reference) if emola else math.nan,
         bleu_sums([text], [reference])[0],
         len(words(text)),
     )
@@ -160,9 +163,10 @@ def cores() -> int:
 def _read_chunk(pairs: Iterable[Pair]) -> list[tuple[Reading, Overlap | None]]:
     labels: dict[tuple[str, bool], Reading] = {}
     rows = []
-    for text, first, reference in pairs:
+    for text, first, reference, emola in pairs:
         key = (text, first)
         if key not in labels:
             labels[key] = read_text(text, first=first)
-        rows.append((labels[key], None if reference is None else overlap(text, reference)))
+        compared = None if reference is None else overlap(text, reference, emola=emola)
+        rows.append((labels[key], compared))
     return rows
