@@ -8,14 +8,16 @@ if TYPE_CHECKING:
     from mien.analyzer import Analyzer as Analyzer
     from mien.analyzer import analyze as analyze
     from mien.analyzer import load as load
+    from mien.chat import Chat as Chat
     from mien.schema import Analysis as Analysis
 
 __version__ = "0.1.0"
-__all__ = ["Analysis", "Analyzer", "__version__", "analyze", "load"]
+__all__ = ["Analysis", "Analyzer", "Chat", "__version__", "analyze", "load"]
 
 _HOMES = {
     "Analysis": "mien.schema",
     "Analyzer": "mien.analyzer",
+    "Chat": "mien.chat",
     "analyze": "mien.analyzer",
     "load": "mien.analyzer",
 }

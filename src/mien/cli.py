@@ -12,6 +12,7 @@ import typer
 
 from mien import __version__
 from mien.commands.bench import app as bench_app
+from mien.commands.chat import chat
 from mien.commands.data import data_app
 from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
@@ -151,6 +152,7 @@ synth_app = typer.Typer(invoke_without_command=True)
 app.add_typer(synth_app, name="synth")
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
+app.command()(chat)
 # Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
 synth_app.command("feabench")(feabench)
 synth_app.command("sequence")(sequence)

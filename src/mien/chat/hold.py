@@ -1,0 +1,110 @@
+"""Whether an answer in a talk is true to the numbers, and claims nothing that no face can tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mien import facs
+from mien.data.checks.wording import check_wording
+from mien.engines import Answer
+from mien.language import check_reasons, parse
+from mien.language.beyond import untellable
+from mien.language.labels import level
+from mien.language.questions import Question
+from mien.language.replies import Known
+
+GRADE_SLACK = 1
+"""Levels that a stated intensity may be off: words such as "strong" name no exact one."""
+
+_SILENT = ("a refusal", "no label found")
+_YES = re.compile(
+    r"\W*(?:yes|yeah|yep|indeed|correct|exactly|absolutely|certainly|definitely)\b", re.I
+)
+_NO = re.compile(r"\W*(?:no|nope|not\s+(?:really|at\s+all|quite))\b", re.I)
+_PRONOUNS = re.compile(r"\b(?:he|she|his|her|hers|him|himself|herself)\b", re.IGNORECASE)
+_ABSENT = re.compile(r"AU(\d+) is absent")
+
+
+def known_of(answer: Answer) -> Known:
+    """The numbers of an answer as a talk needs them."""
+    label = answer.expression.label if answer.expression is not None else None
+    scores = answer.expression.scores if answer.expression is not None else None
+    if answer.action_units is None:
+        return Known(label, scores)
+    present = {
+        u.au: u.intensity or None
+        for u in answer.action_units
+        if u.present and u.au in facs.ACTION_UNITS
+    }
+    absent = frozenset(u.au for u in answer.action_units if u.present is False) - set(present)
+    return Known(label, scores, present, absent)
+
+
+def faults_of(text: str, question: Question, known: Known, asked: Iterable[str] = ()) -> list[str]:
+    """What is wrong with an answer; empty where nothing is.
+
+    Args:
+        text: the answer.
+        question: what was asked.
+        known: the numbers. What they do not know is no fault: a unit that was not read may be
+            named.
+        asked: the user's own words so far; a pronoun that the user chose claims nothing new.
+    """
+    if not text.strip():
+        return ["it is empty"]
+    return [
+        *_untellable(text, asked),
+        *_wrong_labels(text, known),
+        *_wrong_yes(text, question, known),
+    ]
+
+
+def _untellable(text: str, asked: Iterable[str]) -> list[str]:
+    theirs = {m[0].lower() for words in asked for m in _PRONOUNS.finditer(words)}
+    if theirs & {"he", "his", "him", "himself"}:
+        theirs |= {"he", "his", "him", "himself"}
+    if theirs & {"she", "her", "hers", "herself"}:
+        theirs |= {"she", "her", "hers", "herself"}
+    plain = _PRONOUNS.sub(lambda m: "they" if m[0].lower() in theirs else m[0], text)
+    found = check_wording(plain, "conversation", attributes=False)
+    faults = [f"it speaks of {f.rule}" for f in found if f.rule in ("identity", "attributes")]
+    claim = untellable(text)
+    return faults if claim is None else [*faults, f"it claims what no face can tell ({claim!r})"]
+
+
+def _wrong_labels(text: str, known: Known) -> list[str]:
+    parsed = parse(text)
+    if parsed.status != "ok":
+        return [] if parsed.reason in _SILENT else [f"it cannot be read: {parsed.reason}"]
+    present = known.present or {}
+    faults = []
+    if known.expression is not None and parsed.expression not in (None, known.expression):
+        faults.append(f"it says {parsed.expression}, not {known.expression}")
+    faults += [f"AU{unit} is absent" for unit in sorted(known.absent & set(parsed.units))]
+    faults += [f"AU{unit} is present" for unit in sorted(parsed.absent & set(present))]
+    for unit, said in parsed.units.items():
+        intensity = present.get(unit)
+        if said is not None and intensity and abs(said - level(intensity)) > GRADE_SLACK:
+            faults.append(f"AU{unit} is at {level(intensity)} of 5, not {said:.0f}")
+    for remark in check_reasons(text, known.expression, present):
+        unread = (m := _ABSENT.match(remark)) and int(m[1]) not in known.absent
+        if not unread and remark not in faults:
+            faults.append(remark)
+    return faults
+
+
+def _wrong_yes(text: str, question: Question, known: Known) -> list[str]:
+    """Whether a "yes" or "no" at the start answers the question wrongly."""
+    said = True if _YES.match(text) else False if _NO.match(text) else None
+    if said is None or not question.yes_no:
+        return []
+    truth: bool | None = None
+    if question.kind == "check" and known.expression is not None:
+        truth = question.expressions[0] == known.expression
+    elif question.kind == "unit":
+        unit = question.units[0]
+        truth = True if unit in (known.present or {}) else False if unit in known.absent else None
+    if truth is None or truth == said:
+        return []
+    return [f"it says {'yes' if said else 'no'}, the numbers {'yes' if truth else 'no'}"]
