@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from mien.faces import CropSpec
+
 CLIP_L_336: dict[str, Any] = {
     "hidden_size": 1024,
     "intermediate_size": 4096,
@@ -73,6 +75,16 @@ class FaceModelConfig(PreTrainedConfig):
 
     def complete(self) -> None:
         """Fill in and check the fields of one model."""
+
+    @property
+    def crop_spec(self) -> CropSpec:
+        """How the faces that this checkpoint looks at are cut out."""
+        return CropSpec(
+            size=self.native_size or self.image_size,
+            scale=self.face_scale,
+            shift=-self.face_shift[1],  # CropSpec counts upwards
+            align=self.face_align,
+        )
 
     def check_choices(self, choices: dict[str, tuple[Any, ...]]) -> None:
         """Refuse a value that is not among a field's choices."""

@@ -1,5 +1,7 @@
 """Facial priors: what is known of a face before the model looks, where from, and where kept."""
 
+from mien.models.priors.built_in import BuiltInPriors, EncoderEmbedding
+from mien.models.priors.cache import CACHE_FOLDER, CachedPriors
 from mien.models.priors.face_priors import (
     ATTRIBUTES,
     Attribute,
@@ -7,15 +9,24 @@ from mien.models.priors.face_priors import (
     Picture,
     PriorSource,
 )
+from mien.models.priors.facexformer import from_facexformer
+from mien.models.priors.files import FilePriors, write_priors
 from mien.models.priors.landmarks import LAYOUTS, LandmarkLayout, in_face_frame
 
 __all__ = [
     "ATTRIBUTES",
+    "CACHE_FOLDER",
     "LAYOUTS",
     "Attribute",
+    "BuiltInPriors",
+    "CachedPriors",
+    "EncoderEmbedding",
     "FacePriors",
+    "FilePriors",
     "LandmarkLayout",
     "Picture",
     "PriorSource",
+    "from_facexformer",
     "in_face_frame",
+    "write_priors",
 ]
