@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.commands.data_build import build
+from mien.commands.data_export import export
+from mien.commands.data_leaks import leaks
+from mien.commands.data_review import review
 
 if TYPE_CHECKING:
     from mien.data.check import Report
@@ -20,6 +23,9 @@ data_app = typer.Typer(
 
 # Commands that have a file of their own, a line each.
 data_app.command("build")(build)
+data_app.command("export")(export)
+data_app.command("leaks")(leaks)
+data_app.command("review")(review)
 
 
 @data_app.command("list")

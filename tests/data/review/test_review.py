@@ -1,0 +1,87 @@
+"""The page to read on, and agreement over the marks that it saves."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from mien.cli import app
+from mien.data.build.run import build, prepare
+from mien.data.build.settings import BuildError, BuildSettings
+from mien.data.review.agreement import agreement, read_marks
+from tests.data.build.made_up import MadeUp, samples
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "root" / "faces").mkdir(parents=True)
+    for number in range(5):  # the sixth is missing
+        picture = Image.fromarray(np.full((9, 9, 3), 40 * number, np.uint8))
+        picture.save(tmp_path / "root" / "faces" / f"{number}.png")
+    sources = [MadeUp(samples(6), folder=tmp_path / "root")]
+    settings, found = prepare(sources, BuildSettings())
+    build(sources, settings, found, tmp_path / "set")
+    return tmp_path / "set"
+
+
+def test_page_has_pictures_labels_texts_and_marks(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["data", "review", str(folder), "--count", "500"])
+    assert done.exit_code == 0, done.output
+    page = (folder / "review.html").read_text()
+    assert page.count("<article") == sum(1 for _ in (folder / "data" / "train-00000.jsonl").open())
+    assert "data:image/jpeg;base64," in page
+    assert "faces/5.png: no such file" in page.replace("\n", " ")
+    assert not re.search(r"(?:src|href)=.https?:", page)
+    assert page.count('value="wrong AU"') == page.count("<article")
+
+
+def test_a_seed_draws_the_same_rows(folder: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        arguments = ["--count", "5", "--seed", seed, "--out", str(tmp_path / name)]
+        assert CliRunner().invoke(app, ["data", "review", str(folder), *arguments]).exit_code == 0
+    drawn = [re.findall('data-id="([^"]+)"', (tmp_path / n).read_text()) for n in "abc"]
+    assert len(drawn[0]) == 5
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def _marks(path: Path, marks: dict[str, str]) -> Path:
+    lines = [json.dumps({"id": i, "mark": m, "note": "", "rater": "x"}) for i, m in marks.items()]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_agreement_of_two_by_hand(tmp_path: Path) -> None:
+    one = _marks(tmp_path / "1.jsonl", {"a": "good", "b": "good", "c": "wrong AU", "x": "good"})
+    two = _marks(tmp_path / "2.jsonl", {"a": "good", "b": "wrong AU", "c": "wrong AU"})
+    found = agreement([one, two])
+    assert (found.shared, found.same) == (3, 2)
+    assert found.differing == {"b": ("good", "wrong AU")}
+    # observed 2/3, expected (2 * 1 + 1 * 2) / 9
+    assert found.kappa == pytest.approx((2 / 3 - 4 / 9) / (1 - 4 / 9))
+    done = CliRunner().invoke(app, ["data", "review", "--agreement", str(one), str(two)])
+    assert done.exit_code == 0
+    assert "Cohen's kappa 0.400" in done.output
+
+
+def test_more_than_two_have_alpha_alone(tmp_path: Path) -> None:
+    files = [_marks(tmp_path / f"{n}.jsonl", {"a": "good", "b": "wrong AU"}) for n in range(3)]
+    found = agreement(files)
+    assert found.kappa is None
+    assert found.alpha == 1
+
+
+def test_bad_marks_are_named(tmp_path: Path) -> None:
+    bad = _marks(tmp_path / "1.jsonl", {"a": "fine"})
+    with pytest.raises(BuildError, match="line 1: unknown mark 'fine'; good, wrong expression"):
+        read_marks(bad)
+    one = _marks(tmp_path / "1.jsonl", {"a": "good"})
+    two = _marks(tmp_path / "2.jsonl", {"b": "good"})
+    with pytest.raises(BuildError, match="no row was marked by two raters"):
+        agreement([one, two])
+    assert CliRunner().invoke(app, ["data", "review", str(tmp_path)]).exit_code == 2

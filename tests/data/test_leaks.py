@@ -1,0 +1,142 @@
+"""Near-duplicates across sets: copies are found, other faces are not, and nothing is missed."""
+
+from __future__ import annotations
+
+import io
+import random
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from typer.testing import CliRunner
+
+from mien.cli import app
+from mien.data.build.run import build, prepare
+from mien.data.build.settings import BuildError, BuildSettings
+from mien.data.fingerprints import distance, fingerprint
+from mien.data.leak_sets import entries_of
+from mien.data.leaks import Entry, Index, find_leaks
+from mien.media import MediaError
+from tests.data.build.made_up import MadeUp, sample
+
+
+def picture(seed: int, size: int = 96) -> Image.Image:
+    """A smooth picture with structure of its own."""
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((size, size), Image.Resampling.BICUBIC)
+
+
+def jpeg(image: Image.Image, quality: int) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(buffer.getvalue()))
+
+
+COPIES = {
+    "encoded again": lambda p: jpeg(p, 60),
+    "smaller": lambda p: p.resize((48, 48), Image.Resampling.LANCZOS),
+    "larger": lambda p: p.resize((250, 250), Image.Resampling.BILINEAR),
+    "brighter": lambda p: p.point(lambda v: min(255, v + 12)),
+    "blurred": lambda p: p.filter(ImageFilter.GaussianBlur(1)),
+    "mirrored": lambda p: p.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "all of it": lambda p: jpeg(p.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((64, 64)), 70),
+}
+
+
+def entries(pictures: dict[str, Image.Image]) -> list[Entry]:
+    return [
+        Entry(name, None, partial(np.asarray, image.convert("RGB")))
+        for name, image in pictures.items()
+    ]
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_copies_are_found_and_nothing_else(kind: str) -> None:
+    first = {f"a{n}": picture(n) for n in range(40)}
+    second = {f"b{n}": COPIES[kind](picture(n)) for n in range(20, 60)}
+    leaks = find_leaks({"a": entries(first), "b": entries(second)})
+    [comparison] = leaks.comparisons
+    assert {(p.first, p.second) for p in comparison.pairs} == {
+        (f"a{n}", f"b{n}") for n in range(20, 40)
+    }
+    if kind in ("mirrored", "all of it"):
+        assert all(p.mirrored for p in comparison.pairs)
+    assert not leaks.clean
+
+
+def test_the_index_finds_what_a_plain_comparison_finds() -> None:
+    rng = random.Random(0)
+    hashes = [rng.getrandbits(64) for _ in range(300)]
+    for value in hashes[:100]:
+        for _ in range(rng.randint(0, 12)):
+            value ^= 1 << rng.randrange(64)
+        hashes.append(value)
+    for bits in (0, 3, 6, 11):
+        index = Index(bits)
+        for value in hashes:
+            index.add(value)
+        for value in hashes[::7]:
+            plain = [n for n, other in enumerate(hashes) if distance(value, other) <= bits]
+            assert index.near(value) == plain
+
+
+def test_hashes_by_hand() -> None:
+    ramp = np.repeat(np.linspace(0, 255, 90).astype(np.uint8)[None, :, None], 80, 0)
+    made = fingerprint(np.repeat(ramp, 3, 2))
+    assert made.difference == 2**64 - 1  # every value is above its left neighbour
+    assert made.mirrored_difference == 0
+    assert not made.flat
+    assert fingerprint(np.full((20, 20, 3), 99, np.uint8)).flat
+    assert distance(0b1011, 0b0001) == 2
+
+
+def test_flat_and_broken_pictures_are_counted_and_not_matched() -> None:
+    def broken() -> np.ndarray:
+        raise MediaError("c.png: cut off")
+
+    grey = Image.new("RGB", (20, 20), (90, 90, 90))
+    first = [*entries({"grey": grey, "a": picture(1)}), Entry("c.png", None, broken)]
+    leaks = find_leaks({"a": first, "b": entries({"grey": grey, "b": picture(2)})})
+    assert leaks.clean
+    assert leaks.flat == {"a": 1, "b": 1}
+    assert leaks.pictures == {"a": 3, "b": 2}
+    assert leaks.unreadable["a"] == ["c.png: cut off"]
+
+
+def test_people_in_two_built_sets_are_found(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    for number in range(4):
+        picture(number).save(tmp_path / "faces" / f"{number}.png")
+    for name, numbers in (("train", (0, 1, 2)), ("test", (2, 3))):
+        made = [sample(n, split=name, subject=f"p{n // 2}") for n in numbers]
+        sources = [MadeUp(made, folder=tmp_path)]
+        settings, found = prepare(sources, BuildSettings(split=name, tasks=("category",)))
+        build(sources, settings, found, tmp_path / name)
+    sets = {name: entries_of(str(tmp_path / name), {}) for name in ("train", "test")}
+    [comparison] = find_leaks(sets).comparisons
+    assert comparison.subjects == ["rafdb/p1"]
+    assert [(p.first, p.second) for p in comparison.pairs] == [
+        ("rafdb/faces/2.png", "rafdb/faces/2.png")
+    ]
+
+
+def test_command(tmp_path: Path) -> None:
+    for name, numbers in (("a", (1, 2)), ("b", (2, 3)), ("c", (4, 5))):
+        (tmp_path / name).mkdir()
+        for number in numbers:
+            picture(number).save(tmp_path / name / f"{number}.png")
+    a, b, c = (str(tmp_path / name) for name in "abc")
+    shared = CliRunner().invoke(app, ["data", "leaks", a, b, "--out", str(tmp_path / "r.json")])
+    assert shared.exit_code == 1
+    assert "1 pictures nearly the same" in shared.output
+    assert '"first": "2.png"' in (tmp_path / "r.json").read_text()
+    assert CliRunner().invoke(app, ["data", "leaks", a, c]).exit_code == 0
+    assert CliRunner().invoke(app, ["data", "leaks", a]).exit_code == 2
+    missing = CliRunner().invoke(app, ["data", "leaks", a, str(tmp_path / "none")])
+    assert missing.exit_code == 2
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BuildError, match="no picture in it"):
+        list(entries_of(str(tmp_path / "empty"), {}))
