@@ -133,7 +133,7 @@ def test_fields_stand_in_the_documented_order() -> None:
     row = Analysis("photo.jpg", kind="track", start=0.0, end=2.0).to_dict()
     order = (
         "schema_version kind source frame time face track status box detection pose expression"
-        " action_units valence arousal text model warnings start end"
+        " action_units valence arousal text model warnings start end course"
     )
     assert list(row) == order.split()
     assert "start" not in Analysis("photo.jpg").to_dict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Input:
 
 
 def expand_inputs(
-    inputs: Sequence[str | Path | bytes | Input], *, videos: bool = False
+    inputs: Iterable[str | Path | bytes | Input], *, videos: bool = False
 ) -> Iterator[Input]:
     """Resolves what a user named into single files, in order, without reading them.
 

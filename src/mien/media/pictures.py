@@ -12,7 +12,7 @@ import struct
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -68,7 +68,7 @@ class Picture:
 
 
 def iter_pictures(
-    inputs: Sequence[str | Path | bytes | Input], *, max_pixels: int = MAX_PIXELS
+    inputs: Iterable[str | Path | bytes | Input], *, max_pixels: int = MAX_PIXELS
 ) -> Iterator[Picture]:
     """Reads many inputs one by one; see `expand_inputs` for what they may be.
 
