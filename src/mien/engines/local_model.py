@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from transformers.utils import logging as hf_logging
 
-import mien.models  # registers the architectures with the Auto classes
+import mien.models  # noqa: F401  registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
 from mien.engines.history import Turns, messages
 from mien.engines.numbers import Candidates, read_expression, read_unit
 from mien.engines.weights_hash import folder_hash
-from mien.faces import CropSpec
 from mien.language import prompt_for
 from mien.models.branches import PrefixTree, score_branches
+from mien.models.multimodal import FaceModelForConditionalGeneration
 from mien.schema import ActionUnit, Expression
 
 MAX_NEW_TOKENS = 80
@@ -34,7 +34,7 @@ class Seen:
     """What the model makes of some pictures, before any prompt is answered.
 
     Attributes:
-        features: (B, N + 1, D) image features.
+        features: (B, ..., D) image features.
         scores: uncalibrated log-likelihoods, per group of candidates (B, n_candidates).
     """
 
@@ -62,12 +62,7 @@ class LocalModel:
         self.name, self.device, self.folder = name, device, folder
         self.question = question(processor)
         config = model.config
-        self.crop_spec = CropSpec(
-            size=config.native_size or config.image_size,
-            scale=config.face_scale,
-            shift=-config.face_shift[1],  # CropSpec counts upwards
-            align=config.face_align,
-        )
+        self.crop_spec = config.crop_spec
         self.candidates = Candidates(tuple(config.expressions), tuple(config.action_units))
         self.action_units = self.candidates.action_units
         self.tree = PrefixTree.from_candidates(self.candidates.token_ids(processor.tokenizer))
@@ -90,7 +85,7 @@ class LocalModel:
             processor = AutoProcessor.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise EngineError(f"model {name!r} could not be loaded: {error}") from error
-        if not isinstance(model, mien.models.FeallmForConditionalGeneration):
+        if not isinstance(model, FaceModelForConditionalGeneration):
             raise EngineError(f"model {name!r} is a {type(model).__name__}, which is not mien's")
         return cls(model, processor, name=name, device=device, folder=folder)
 
@@ -110,12 +105,13 @@ class LocalModel:
     def look(self, crops: Sequence[NDArray[np.uint8]]) -> Seen:
         """Features and the log-likelihoods of all candidates, a row a picture."""
         inputs, count = self.prompts([self.question] * len(crops)), len(crops)
-        pixels = self.processor.image_processor(list(crops), return_tensors="pt")["pixel_values"]
-        pixel_values = pixels.to(self.device, self.model.dtype)  # (B, 3, S, S)
+        pictures = self.processor.picture_inputs(crops, prompt_for("analysis")).to(self.device)
+        pixel_values = pictures.pop("pixel_values").to(self.model.dtype)  # (B, ..., 3, S, S)
         if self.model.config.mirror_average:
             pixel_values = torch.cat((pixel_values, pixel_values.flip(-1)))
             inputs = {name: tensor.repeat(2, 1) for name, tensor in inputs.items()}
-        features = self.model.encode_images(pixel_values)  # (B or 2B, N + 1, D)
+            pictures = {name: tensor.repeat(2, 1) for name, tensor in pictures.items()}
+        features = self.model.encode_images(pixel_values, **pictures)  # (B or 2B, ..., D)
         scores = score_branches(self.model, self.tree, image_features=features, **inputs)
         views = (group.float().unflatten(0, (-1, count)).mean(0) for group in scores)
         return Seen(features[:count], [group.cpu().numpy() for group in views])
@@ -152,7 +148,7 @@ class LocalModel:
         """What the model writes behind each text.
 
         Args:
-            features: (B, N + 1, D), a row a text.
+            features: (B, ..., D), a row a text.
             texts: made by `question`, perhaps with the start of an answer.
             max_new_tokens: longest answer.
         """
@@ -177,7 +173,7 @@ class LocalModel:
         Options are tokenised alone, as they are when the model writes them behind the prompt.
 
         Args:
-            features: (B, N + 1, D), a row a text.
+            features: (B, ..., D), a row a text.
             texts: made by `question`.
             options: the answers to score.
 

@@ -190,6 +190,15 @@ class EmoLlamaProcessor(ProcessorMixin):
                 data.update(shape.arrays(known, frames=data["pixel_values"].shape[1]))
         return BatchFeature(data, tensor_type=return_tensors)
 
+    def picture_inputs(self, pictures: Sequence[Any], instruction: str) -> BatchFeature:
+        """What ``encode_images`` takes of pictures before one instruction, as tensors."""
+        inputs = self(
+            images=list(pictures),
+            instructions=[instruction] * len(pictures),
+            return_tensors="pt",
+        )
+        return inputs
+
     def apply_chat_template(  # type: ignore[override]
         self,
         conversation: Any,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
+from transformers.image_processing_utils import BatchFeature
 from transformers.processing_utils import MultiModalData, ProcessingKwargs, ProcessorMixin
 
 from mien.models.chat import CHAT_TEMPLATE, answer_mask, render
@@ -55,6 +57,10 @@ class FeallmProcessor(ProcessorMixin):
     def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int, **_: Any) -> str:
         """The placeholders that stand for one picture."""
         return self.image_token * self.num_image_tokens
+
+    def picture_inputs(self, pictures: Sequence[Any], instruction: str) -> BatchFeature:
+        """What ``encode_images`` takes of pictures, as tensors; no instruction takes part."""
+        return self.image_processor(list(pictures), return_tensors="pt")
 
     def apply_chat_template(  # type: ignore[override]
         self, conversation: Any, chat_template: str | None = None, **kwargs: Any
