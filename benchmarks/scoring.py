@@ -43,14 +43,18 @@ def main() -> None:
         folder = Path(name)
         count = write_run(folder, suite, arguments.faces)
         print(f"{count:,} answers about {arguments.faces:,} faces")
-        start = time.perf_counter()
+        start, before = time.perf_counter(), time.process_time()
         scored = read_folder(folder, processes=arguments.processes)
         read = time.perf_counter()
         result = score_run(scored, samples=DRAWS)
         end = time.perf_counter()
     print(f"reading and parsing with {arguments.processes} processes: {read - start:.1f} s")
     print(f"scores and intervals of {DRAWS:,} draws: {end - read:.1f} s")
-    print(f"together {end - start:.1f} s")
+    used = sum(
+        (usage := resource.getrusage(who)).ru_utime + usage.ru_stime
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(f"together {end - start:.1f} s, {used - before:.1f} s of processor time")
     own, children = (
         resource.getrusage(who).ru_maxrss / 1024
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

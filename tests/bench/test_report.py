@@ -42,6 +42,18 @@ def test_the_page_needs_nothing_from_outside(tmp_path):
     assert "default-src 'none'" in html
 
 
+def test_two_runs_of_one_model_are_told_apart(tmp_path):
+    scored = []
+    for name in ("guided", "free"):
+        run(tmp_path / name)
+        scored.append(read_folder(tmp_path / name))
+    results = [score_run(one, samples=50) for one in scored]
+    write_report(tmp_path / "report.html", results, scored, None, samples=50)
+    html = (tmp_path / "report.html").read_text()
+    assert "scripted (guided)" in html
+    assert "scripted (free)" in html
+
+
 def test_pictures_are_shown_only_where_they_may_be(tmp_path):
     assert "data:image/webp" in page(tmp_path / "a", TRUE_ANSWERS)
     assert "data:image" not in page(tmp_path / "b", TRUE_ANSWERS, pictures=False).replace(
@@ -97,9 +109,11 @@ def test_an_interval_that_is_not_there_is_not_written():
 
 
 def test_an_undefined_bar_is_not_drawn_as_zero():
-    plot = bars(["AU4"], [[Bar(None)]], title="x")
-    assert "undefined" in plot
-    assert "<rect" not in plot
+    for value in (None, float("nan")):
+        plot = bars(["AU4"], [[Bar(value, value, value, value)]], title="x")
+        assert "undefined" in plot
+        assert "<rect" not in plot
+        assert "nan" not in plot
     assert 'width="230.0"' in bars(["AU4"], [[Bar(0.5)]], title="x")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from itertools import combinations
 from pathlib import Path
@@ -42,6 +43,7 @@ def write_report(
         StoreError: if the runs cannot be compared.
         mien.partfile.SinkError: if it cannot be written.
     """
+    results = _named(results, scored)
     first = results[0]
     body = [_about(first)]
     for place, task in enumerate(first.tasks):
@@ -65,6 +67,17 @@ def write_report(
         body="\n".join(body),
     )
     write_whole(path, page.encode())
+
+
+def _named(results: Sequence[Result], scored: Sequence[Scored]) -> list[Result]:
+    """The results, with the folder behind the name where one model stands there twice."""
+    names = [result.model for result in results]
+    return [
+        replace(result, model=f"{result.model} ({one.run.folder.name})")
+        if names.count(result.model) > 1
+        else result
+        for result, one in zip(results, scored, strict=True)
+    ]
 
 
 def _about(result: Result) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from mien.bench.report.html import COLOURS, escape
 from mien.bench.result import ConfusionTable
@@ -16,8 +18,8 @@ class Bar:
     """One value of a plot.
 
     Attributes:
-        value: in [0, 1]; None where undefined.
-        low, high: its interval, or None.
+        value: in [0, 1]; None or NaN where undefined.
+        low, high: its interval; None or NaN where there is none.
         mark: a baseline to draw beside it, or None.
     """
 
@@ -87,6 +89,10 @@ def heat(confusion: ConfusionTable) -> str:
     )
 
 
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
+
+
 def _heat_cell(count: int, total: int, right: bool) -> str:
     if not total:
         return "<td></td>"
@@ -101,7 +107,7 @@ def _heat_cell(count: int, total: int, right: bool) -> str:
 def _bar(bar: Bar, top: float, thick: float, colour: str) -> str:
     parts = []
     middle = top + thick / 2
-    if bar.value is None:
+    if not _known(bar.value):
         parts.append(f'<text class="tick" x="{_LEFT + 4}" y="{middle + 3:.1f}">undefined</text>')
     else:
         width = max(_WIDTH * bar.value, 0.5)
@@ -109,12 +115,12 @@ def _bar(bar: Bar, top: float, thick: float, colour: str) -> str:
             f'<rect x="{_LEFT}" y="{top:.1f}" width="{width:.1f}" height="{thick}"'
             f' fill="{colour}" rx="1.5"/>'
         )
-    if bar.low is not None and bar.high is not None:
+    if _known(bar.low) and _known(bar.high):
         a, b = _LEFT + _WIDTH * bar.low, _LEFT + _WIDTH * bar.high
         parts.append(
             f'<line class="whisker" x1="{a:.1f}" x2="{b:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
         )
-    if bar.mark is not None:
+    if _known(bar.mark):
         x = _LEFT + _WIDTH * bar.mark
         parts.append(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 1.5:.1f}"'
