@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import av
@@ -26,8 +26,16 @@ class Decoding:
             is not known.
     """
 
-    def __init__(self, container: Any, stream: Any) -> None:
-        self._container, self._stream = container, stream
+    def __init__(
+        self, container: Any, stream: Any, *, sound: Callable[[Any], None] | None = None
+    ) -> None:
+        """Decodes nothing yet.
+
+        Args:
+            container, stream: of PyAV.
+            sound: takes the packets of sound as they come.
+        """
+        self._container, self._stream, self._sound = container, stream, sound
         self.index = -1
         self.why = ""
         self.end: float | None = None
@@ -41,7 +49,7 @@ class Decoding:
         self._damage = False
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        streams = [self._stream, *self._container.streams.audio[:1]]
+        streams = [self._stream, *self._container.streams.audio]
         packets = self._container.demux(streams)
         while True:
             try:
@@ -54,6 +62,8 @@ class Decoding:
             self._note_end(packet)
             if packet.stream_index == self._stream.index:
                 yield from self._frames(packet)
+            elif self._sound is not None:
+                self._sound(packet)
         if self.why:
             with contextlib.suppress(FFmpegError):  # nothing more in it
                 yield from filter(self._good, self._stream.decode(None))
