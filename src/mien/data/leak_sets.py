@@ -90,14 +90,13 @@ def open_row_image(image: str | Mapping[str, Any], roots: Mapping[str, Path]) ->
     Raises:
         MediaError: if it cannot be read, or the folder of its source is not known.
     """
-    if not isinstance(image, str):
-        if image.get("bytes"):
-            return read_picture(image["bytes"], name=image["path"])
-        image = image["path"]
-    source, _, path = image.partition("/")
+    if not isinstance(image, str) and image.get("bytes"):
+        return read_picture(image["bytes"], name=image["path"])
+    name: str = image if isinstance(image, str) else image["path"]
+    source, _, path = name.partition("/")
     if source not in roots:
         raise MediaError(
-            f"{image}: the folder of source {source!r} is not known; give it as "
+            f"{name}: the folder of source {source!r} is not known; give it as "
             f"--source {source}=DIR"
         )
     return open_path(path, roots[source])

@@ -106,7 +106,8 @@ def _front_matter(path: Path, settings: Mapping[str, Any], report: Report) -> It
     split = settings["split"] if settings["split"] in ("train", "test") else "train"
     split = "validation" if settings["split"] in ("val", "validation") else split
     licences = list(report.licences)
-    licence = _FREE.get(licences[0], "other") if len(licences) == 1 else "other"
+    # "CC0-1.0 (Anny)" says what the licence is of
+    licence = _FREE.get(licences[0].split(" ")[0], "other") if len(licences) == 1 else "other"
     size = next((word for most, word in _SIZES if report.rows < most), "1M<n<10M")
     yield "---"
     yield f"license: {licence}"

@@ -46,11 +46,10 @@ class Pictures:
             BuildError: if the folder of its source is not known.
             MediaError: if it cannot be read.
         """
-        if not isinstance(image, str):
-            if image.get("bytes"):
-                return bytes(image["bytes"])
-            image = image["path"]
-        source, _, path = image.partition("/")
+        if not isinstance(image, str) and image.get("bytes"):
+            return bytes(image["bytes"])
+        name: str = image if isinstance(image, str) else image["path"]
+        source, _, path = name.partition("/")
         if source not in self.roots:
             raise BuildError(
                 f"the folder of source {source!r} is not known; give it as --source {source}=DIR"

@@ -1,0 +1,1 @@
+"""The recipe of FEA-Synth, instruction data about rendered faces."""
