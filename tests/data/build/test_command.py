@@ -112,6 +112,14 @@ def test_wrong_sources_are_named(table: Path, tmp_path: Path) -> None:
         parse_sources([f"csv={table}", f"csv={table}"])
 
 
+def test_rows_of_other_splits_are_left_out(tmp_path: Path) -> None:
+    lines = ["image,split,expression", "a.png,train,anger", "b.png,test,anger", "c.png,,anger"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    source = parse_source(f"csv={tmp_path}")
+    assert [s.image for s in source.samples("train")] == ["a.png", "c.png"]
+    assert len(list(source.samples(None))) == 3
+
+
 def test_options_of_a_source_stand_behind_commas() -> None:
     source = parse_source("mafw=/data/a,b/MAFW,fold=2")
     assert (source.root, dict(source.options)) == (Path("/data/a,b/MAFW"), {"fold": "2"})

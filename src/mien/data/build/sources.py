@@ -55,14 +55,16 @@ class Source:
         """Its Samples in the order of its files.
 
         Args:
-            split: None takes all; a set without splits is taken whole.
+            split: None takes all; samples that name no split are always taken.
 
         Raises:
             DataError: if the folder is not as the dataset's owner lays it out.
         """
         wanted = split if reader(self.name).splits else None
         options: dict[str, Any] = dict(self.options)
-        return read(self.name, self.root, split=wanted, **options)
+        stream = read(self.name, self.root, split=wanted, **options)
+        # a table of one's own declares no splits, but its rows may name them
+        return (sample for sample in stream if split in (None, sample.split) or not sample.split)
 
     def terms(self) -> Terms:
         """What its owner asks for."""
