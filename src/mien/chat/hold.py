@@ -47,8 +47,9 @@ def faults_of(text: str, question: Question, known: Known, asked: Iterable[str] 
     Args:
         text: the answer.
         question: what was asked.
-        known: the numbers. What they do not know is no fault: a unit that was not read may be
-            named.
+        known: the numbers. An expression may be named where none was read, and a unit where no
+            units were; one that was not read among others is a fault, as the answers of a talk
+            must agree with each other.
         asked: the user's own words so far; a pronoun that the user chose claims nothing new.
     """
     if not text.strip():
@@ -81,15 +82,18 @@ def _wrong_labels(text: str, known: Known) -> list[str]:
     faults = []
     if known.expression is not None and parsed.expression not in (None, known.expression):
         faults.append(f"it says {parsed.expression}, not {known.expression}")
-    faults += [f"AU{unit} is absent" for unit in sorted(known.absent & set(parsed.units))]
+    if known.present is not None:
+        for unit in sorted(set(parsed.units) - set(present)):
+            faults.append(f"AU{unit} {'is absent' if unit in known.absent else 'was not read'}")
     faults += [f"AU{unit} is present" for unit in sorted(parsed.absent & set(present))]
     for unit, said in parsed.units.items():
         intensity = present.get(unit)
         if said is not None and intensity and abs(said - level(intensity)) > GRADE_SLACK:
             faults.append(f"AU{unit} is at {level(intensity)} of 5, not {said:.0f}")
     for remark in check_reasons(text, known.expression, present):
-        unread = (m := _ABSENT.match(remark)) and int(m[1]) not in known.absent
-        if not unread and remark not in faults:
+        named = _ABSENT.match(remark)
+        told = named and (known.present is None or any(f"AU{named[1]} " in f for f in faults))
+        if not told and remark not in faults:
             faults.append(remark)
     return faults
 

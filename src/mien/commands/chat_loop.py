@@ -33,7 +33,7 @@ def run_chat(
     seed: int,
 ) -> int:
     """Runs the command and returns its exit code; see `mien chat --help` for the arguments."""
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, highlight=False)
     if photo == "-" and not ask:
         return _fail(
             errors, "a picture from standard input leaves no room for questions: use --ask", 2
@@ -131,9 +131,11 @@ def _lines(chat: Chat, errors: Console) -> Iterator[str]:
 def _terminal(chat: Chat) -> int:
     """Questions from the keyboard until the end of input or an interruption."""
     _line_editing()
-    out = Console()
+    out = Console(highlight=False)
+    out.print()
     if len(chat.faces) > 1:
         out.print(faces_table(chat))
+        out.print()
     out.print(numbers_view(chat.numbers))
     out.print("\nAsk about this face; /help lists commands, Ctrl-D ends.\n", style="dim")
     while True:
@@ -175,6 +177,7 @@ def command(chat: Chat, line: str, out: Console) -> bool:
         _choose(chat, rest, out)
     elif name == "/numbers":
         out.print(numbers_view(chat.numbers, whole=True))
+        out.print()
     elif name == "/reset":
         chat.reset()
         out.print("the talk is forgotten\n", style="dim")
@@ -191,7 +194,7 @@ def command(chat: Chat, line: str, out: Console) -> bool:
 def _choose(chat: Chat, number: str, out: Console) -> None:
     if not (number.isascii() and number.isdigit() and len(number) < 6):
         out.print(faces_table(chat))
-        out.print("/face N chooses one\n", style="dim")
+        out.print("\n/face N chooses one\n", style="dim")
         return
     try:
         chat.choose(int(number))
@@ -199,6 +202,7 @@ def _choose(chat: Chat, number: str, out: Console) -> None:
         out.print(f"{plain(str(error))}\n", style="yellow", markup=False)
     else:
         out.print(numbers_view(chat.numbers))
+        out.print()
 
 
 def _save(chat: Chat, name: str, out: Console) -> None:

@@ -27,7 +27,7 @@ _HELP = (
 
 def faces_table(chat: Chat) -> Table:
     """The faces of the picture; the chosen one is marked."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _table()
     for name, justify in (("", "left"), ("face", "right"), ("where", "left"), ("size", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     height, width = chat.image.shape[:2]
@@ -47,7 +47,7 @@ def numbers_view(answer: Answer, *, whole: bool = False) -> RenderableType:
         answer: the numbers.
         whole: also the expressions that are unlikely and the units that are absent.
     """
-    parts: list[RenderableType] = [_expressions(answer, whole=whole), _units(answer, whole=whole)]
+    parts = [_expressions(answer, whole=whole), Text(), _units(answer, whole=whole)]
     parts += [Text(plain(warning), style="yellow") for warning in answer.warnings]
     return Group(*parts)
 
@@ -74,16 +74,20 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+
+
 def _expressions(answer: Answer, *, whole: bool) -> RenderableType:
     expression = answer.expression
     if expression is None or expression.label is None:
         return Text("expression  not known")
     if expression.scores is None:
         return Text.assemble("expression  ", (expression.label, "bold"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _table()
     table.add_column("expression")
     table.add_column("probability", justify="right")
-    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=_BAR)
     ranked = sorted(expression.scores.items(), key=lambda item: -item[1])
     for name, p in ranked if whole else ranked[:3]:
         style = "bold" if name == expression.label else ""
@@ -102,7 +106,7 @@ def _units(answer: Answer, *, whole: bool) -> RenderableType:
     shown = [u for u in answer.action_units if whole or u.present]
     if not shown:
         return Text("action units  none")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _table()
     table.add_column("action unit")
     table.add_column("name")
     table.add_column("probability", justify="right")

@@ -40,8 +40,8 @@ _QUESTIONS: tuple[tuple[Topic, str], ...] = (
     (
         "identity",
         r"\bwho\b(?!\s+(?:made|trained|built|wrote)\b)|\bwho(?:'s|se)\b|\bidentif(?:y|ied)\b"
-        r"|\bidentity\b|\bnames?\b(?=.*\b(?:person|man|woman|boy|girl|guy|lady|he|she|him|her|his"
-        r"|their)\b)|\b(?:his|her|their|person's|man's|woman's)\s+(?:first\s+|last\s+|full\s+)?names?\b"
+        r"|\bidentity\b|\bnames?\s+(?:of\s+)?" + _WHO + r"\b|\bnamed\b|\bthe\s+names?\b"
+        r"|\b(?:his|her|their|person's|man's|woman's)\s+(?:first\s+|last\s+|full\s+)?names?\b"
         r"|\b(?:do|did|can|could|would)\s+you\s+(?:know|recogni[sz]e)\s+" + _WHO + r"\b"
         r"|\brecogni[sz]e\b|\b(?:celebrity|famous|well[- ]known|actor|actress|politician)\b"
         r"|\bis\s+(?:this|that|it|he|she)\s+(?-i:[A-Z][\w.'-]+)(?:\s+(?-i:[A-Z][\w'-]+)|\W*$)"
@@ -139,9 +139,8 @@ _PATTERNS = tuple((topic, re.compile(p, re.IGNORECASE | re.DOTALL)) for topic, p
 _CLAIMS = re.compile(
     r"\bbecause\s+(?:he|she|they|someone|somebody|something|(?:the|this)\s+(?:person|man|woman))\b"
     r"|\b(?:because\s+of|due\s+to|after|in\s+(?:response|reaction)\s+to|caused\s+by|triggered\s+by)\s+"
-    r"(?!the\s+(?:\w+\s+)?(?:brows?|eyes?|lips?|mouth|chin|jaw|nose|cheeks?|lids?|teeth)\b)"
-    r"(?:an?|some|the|hearing|seeing|losing|winning|receiving|good|bad|recent)\s+\w+"
-    r"(?!\s*[<{(])"
+    r"(?![^.;]*(?:<\d|\b(?:brow|eye|lip|mouth|chin|jaw|nose|cheek|lid|teeth|smil|frown|movement)))"
+    r"(?:an?|some|the|this|hearing|seeing|losing|winning|receiving|good|bad|recent)\s+\w+"
     r"|\b(?:ha(?:s|ve)|had)\s+(?:just|recently|probably)\s+\w+|\bjust\s+(?:received|heard|lost|won|saw|got)\b"
     r"|\b(?:is|are|seems?|appears?|looks?|feels?|be|may\s+be|probably)\s+(?:to\s+be\s+|in\s+)?(?:\w+ly\s+)?"
     r"(?:ill|sick|depressed|diseased|autistic|pain|drunk|intoxicated|unwell|healthy|mentally"
@@ -181,6 +180,8 @@ def untellable(text: str) -> str | None:
     Causes, health, honesty, character, thoughts and what is truly felt. A clause that says that it
     cannot be told claims nothing.
     """
+    with contextlib.suppress(UnreadableError):
+        text, _ = mark(text)
     for clause in scope.clauses(text):
         if not _UNABLE.search(clause) and (found := _CLAIMS.search(clause)):
             return found[0]

@@ -122,7 +122,7 @@ _LATER: tuple[tuple[Kind, str], ...] = (
     ),
     (
         "overview",
-        r"\bdescri\w+\b|\btell\s+me\b|\bwhat\s+(?:do|can|did|could|would)\s+you\s+(?:see|say|tell|notice|read"
+        r"\bdescri\w+\b|\btells?\s+(?:you|me|us)\b|\bwhat\s+(?:do|can|did|could|would)\s+you\s+(?:see|say|tell|notice|read"
         r"|think|make)\b|\banaly[sz]\w*\b|\bsummar\w+\b|\boverview\b|\blook\s+at\b|\bthoughts\s*\?"
         r"|\b(?:and|any(?:thing)?)\s+(?:else|more)\b|\bmore\s+details?\b|\bgo\s+on\b",
     ),
