@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from conftest import feallm_config
 from tiny_emo_llama import PRIORS, build_emo, clips, emo_config, pictures_of
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 
@@ -294,12 +293,3 @@ def test_wrong_inputs_are_refused(model):
 def test_a_config_validates_itself(changes, words):
     with pytest.raises(ValueError, match=words):
         emo_config(**changes)
-
-
-def test_defaults_are_instructblip_with_a_seven_billion_llama():
-    config = EmoLlamaConfig(text_config=feallm_config().text_config)
-    assert config.vision_config.model_type == "instructblip_vision_model"
-    assert config.image_size == 224
-    assert config.vision_shape == (1408, 16, 16, 1)
-    assert config.qformer_config.encoder_hidden_size == 1408
-    assert config.num_image_tokens == 1 + 1 + 4

@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_emo_llama import PRIORS, build_emo, clips, emo_config, pictures_of
 
+from mien.models.emo_llama.clips import Clips
 from mien.models.emo_llama.face_info_mining import FaceInfoMining, LocalTokens, PriorToken
 from mien.models.emo_llama.frame_tokens import ContentTokens, ContextToken
-from mien.models.emo_llama.modeling import Clips
 
 
 def test_context_token_by_hand():

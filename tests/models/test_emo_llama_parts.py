@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from mien.models import EmoLlamaConfig, EmoLlamaForConditionalGeneration
-from mien.models.multimodal import parameter_counts
+from mien.models.parts import parameter_counts
 
 OWN = {
     "face_embedding_size": 8,
@@ -99,6 +99,10 @@ def test_a_qformer_of_another_encoder_is_refused(instructblip):
 def test_parameters_at_seven_billion():
     """The parts of instructblip-vicuna-7b, without weights: who has how many parameters."""
     config = EmoLlamaConfig(text_config=LlamaConfig(vocab_size=32001))
+    assert config.image_size == 224
+    assert config.vision_shape == (1408, 16, 16, 1)
+    assert config.qformer_config.encoder_hidden_size == 1408
+    assert config.num_image_tokens == 1 + 1 + 4
     with torch.device("meta"):
         model = EmoLlamaForConditionalGeneration(config)
     names = [name for name, _ in model.model.named_children()]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
@@ -230,12 +230,13 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
             raise ValueError(f"{type(text).__name__} has no language-model head")
         with torch.device("meta"):
             model = cls(config)
-        trained = {**parts, "language_model": text.base_model}
         for name, module in list(model.model.named_children()):
-            if name not in trained:
+            if name not in parts and name != "language_model":
                 module.to_empty(device=text.device).apply(model._init_weights).to(text.dtype)
-        for name, module in trained.items():
+        for name, module in parts.items():
             setattr(model.model, name, module.to(device=text.device))
+        # Not moved, since it may be quantised.
+        model.model.language_model = text.base_model  # type: ignore[assignment]
         model.lm_head = head
         model.tie_weights()
         model.generation_config = text.generation_config
@@ -333,29 +334,3 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
         if is_first_iteration or not kwargs.get("use_cache", True):
             inputs["pixel_values"], inputs["image_features"] = pixel_values, image_features
         return inputs
-
-
-def load_vision(vision: str | PreTrainedModel) -> PreTrainedModel:
-    """A vision encoder by name, folder or model; of CLIP and SigLIP their vision half."""
-    if not isinstance(vision, str):
-        return vision
-    found = AutoConfig.from_pretrained(vision)
-    return AutoModel.from_pretrained(
-        vision, config=getattr(found, "vision_config", found), dtype="auto"
-    )
-
-
-def load_text(text: str | PreTrainedModel) -> PreTrainedModel:
-    """A language model with its head, by name, folder or model."""
-    if not isinstance(text, str):
-        return text
-    return AutoModelForCausalLM.from_pretrained(text, dtype="auto")
-
-
-def parameter_counts(model: nn.Module, names: Sequence[str]) -> dict[str, int]:
-    """Parameters of the modules of these names within ``model``; 0 for one that is switched off."""
-    parts = {name: getattr(model, name) for name in names}
-    return {
-        name: 0 if part is None else sum(p.numel() for p in part.parameters())
-        for name, part in parts.items()
-    }

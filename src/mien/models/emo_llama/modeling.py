@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, ClassVar, NamedTuple
+import copy
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,41 +17,15 @@ from transformers import (
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from mien.models.emo_llama.clips import Clips, checked_mask
 from mien.models.emo_llama.configuration import EmoLlamaConfig
 from mien.models.emo_llama.face_info_mining import GLOBAL, LOCAL, FaceInfoMining
 from mien.models.emo_llama.frame_tokens import ContentTokens, ContextToken
-from mien.models.multimodal import (
-    FaceModel,
-    FaceModelForConditionalGeneration,
-    load_text,
-    load_vision,
-)
+from mien.models.multimodal import FaceModel, FaceModelForConditionalGeneration
 from mien.models.outputs import FaceCausalLMOutput
+from mien.models.parts import load_text, load_vision
 
 QFORMER_INPUTS = ("qformer_input_ids", "qformer_attention_mask")
-
-
-class Clips(NamedTuple):
-    """Which frames of a padded batch of clips are real: R of P * F."""
-
-    clips: int
-    frames: int
-    mask: Tensor | None  # (P, F) bool; None: all
-
-    def real(self, values: Tensor) -> Tensor:
-        """(P, F, ...) to (R, ...)."""
-        return values.flatten(0, 1) if self.mask is None else values[self.mask]
-
-    def of_clip(self, values: Tensor) -> Tensor:
-        """(P, ...) to (R, ...), a clip's value for each of its frames."""
-        return self.real(values.unsqueeze(1).expand(-1, self.frames, *values.shape[1:]))
-
-    def padded(self, values: Tensor) -> Tensor:
-        """(R, ...) to (P, F, ...), zeros at padding."""
-        if self.mask is None:
-            return values.unflatten(0, (self.clips, self.frames))
-        out = values.new_zeros(self.clips, self.frames, *values.shape[1:])
-        return out.index_put((self.mask,), values)
 
 
 class EmoLlamaModel(FaceModel):
@@ -157,7 +132,7 @@ class EmoLlamaModel(FaceModel):
             raise ValueError("give pixel_values or vision_tokens")
         if vision_tokens is None and given.ndim == 4:
             given = given.unsqueeze(1)  # (P, 1, 3, S, S)
-        clips = Clips(given.shape[0], given.shape[1], _checked(frame_mask, given))
+        clips = Clips(given.shape[0], given.shape[1], checked_mask(frame_mask, given))
         frames = clips.real(given)
         if vision_tokens is None:
             frames = self.vision_tokens(frames)  # (R, V, C)
@@ -271,7 +246,7 @@ class EmoLlamaForConditionalGeneration(FaceModelForConditionalGeneration):
         if (qformer is None) != (query_tokens is None):
             raise ValueError("qformer and query_tokens go together: give both or neither")
         if query_tokens is not None and qformer is not None:
-            config["qformer_config"] = qformer.config
+            config["qformer_config"] = copy.deepcopy(qformer.config)
             config["num_query_tokens"] = query_tokens.shape[1]
         needed = None if qformer is None else qformer.config.encoder_hidden_size
         settings = EmoLlamaConfig(
@@ -368,17 +343,3 @@ class EmoLlamaForConditionalGeneration(FaceModelForConditionalGeneration):
     def get_image_features(self, pixel_values: Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
         """See ``EmoLlamaModel.get_image_features``."""
         return self.model.get_image_features(pixel_values, **kwargs)
-
-
-def _checked(frame_mask: Tensor | None, frames: Tensor) -> Tensor | None:
-    """The mask as (P, F) bool."""
-    if frame_mask is None:
-        return None
-    if frame_mask.shape != frames.shape[:2]:
-        raise ValueError(
-            f"frame_mask has shape {tuple(frame_mask.shape)}, the clips {tuple(frames.shape[:2])}"
-        )
-    mask = frame_mask.bool()
-    if not mask.is_meta and not bool(mask.any(1).all()):
-        raise ValueError("frame_mask: a clip has no real frame")
-    return mask

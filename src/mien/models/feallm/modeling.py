@@ -15,12 +15,8 @@ from mien.models.feallm.configuration import FeallmConfig
 from mien.models.feallm.levels import MultiLevelFeature
 from mien.models.feallm.local_clue_aggregator import LocalClueAggregator
 from mien.models.feallm.multi_perspective_projector import MultiPerspectiveProjector
-from mien.models.multimodal import (
-    FaceModel,
-    FaceModelForConditionalGeneration,
-    load_text,
-    load_vision,
-)
+from mien.models.multimodal import FaceModel, FaceModelForConditionalGeneration
+from mien.models.parts import load_text, load_vision
 from mien.models.vision import to_map
 
 
