@@ -89,7 +89,8 @@ def _main(
 @app.command()
 def analyze(
     inputs: Annotated[
-        list[str], typer.Argument(help="Pictures, folders, 'globs*.png', or - for standard input.")
+        list[str],
+        typer.Argument(help="Pictures, videos, folders, 'globs*.png', or - for standard input."),
     ],
     format: Annotated[
         Format | None,
@@ -99,7 +100,7 @@ def analyze(
         Path | None, typer.Option(help="File for the rows. Default: standard output.")
     ] = None,
     overlay: Annotated[
-        Path | None, typer.Option(help="Folder for the pictures with boxes and labels.")
+        Path | None, typer.Option(help="Folder for pictures and videos with boxes and labels.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML file for a report.")] = None,
     model: Annotated[
@@ -119,6 +120,18 @@ def analyze(
     numbers: Annotated[
         bool, typer.Option("--numbers", help="Numbers only; leaves out the text, which is slow.")
     ] = False,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames of a video to look at each second. [default: 5]")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(help="Instead: so many, evenly over the video.")
+    ] = None,
+    every: Annotated[int | None, typer.Option(help="Instead: one of so many frames.")] = None,
+    scenes: Annotated[
+        bool, typer.Option("--scenes", help="Instead: the first frame behind each cut.")
+    ] = False,
+    start: Annotated[float, typer.Option(help="Begin so many seconds into a video.")] = 0.0,
+    end: Annotated[float | None, typer.Option(help="Stop so many seconds into it.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces answered at a time.")] = 16,
     seed: Annotated[int, typer.Option(help="For models that draw by chance.")] = 0,
@@ -128,6 +141,10 @@ def analyze(
     Exit codes: 0 done, 1 nothing could be read or an output failed, 2 wrong usage, 130 interrupted.
     """
     from mien.commands.analyze import run_analyze
+
+    if fps is None and frames is None and every is None and not scenes:
+        fps = 5.0
+    sampling = {"rate": fps, "count": frames, "every": every, "scene": scenes}
 
     raise typer.Exit(
         run_analyze(
@@ -144,6 +161,7 @@ def analyze(
             seed=seed,
             endpoint=endpoint,
             key_env=key_env,
+            sampling={**sampling, "start": start, "end": end},
         )
     )
 

@@ -42,7 +42,8 @@ def render_table(rows: Sequence[Analysis]) -> Table:
         # The name stands once for all faces of a picture.
         source = Text() if row.source == previous else Text(_short(row.source))
         previous = row.source
-        cells = [source, Text(UNKNOWN if row.face is None else str(row.face), justify="right")]
+        number = row.face if row.kind == "face" else row.track
+        cells = [source, Text(UNKNOWN if number is None else str(number), justify="right")]
         if videos:
             cells.insert(1, Text(_at(row), justify="right"))
         table.add_row(*cells, Text(expression_words(row)), _units(row), _remarks(row))
@@ -50,7 +51,9 @@ def render_table(rows: Sequence[Analysis]) -> Table:
 
 
 def _at(row: Analysis) -> str:
-    if row.kind != "face":
+    if row.kind == "clip":
+        return "clip"
+    if row.kind == "track":
         return f"{row.start:.1f}-{row.end:.1f} s"
     return UNKNOWN if row.time is None else f"{row.time:.2f} s"
 

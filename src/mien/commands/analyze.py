@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from mien import __version__
-from mien.analyzer import Analyzer, Looked, load
+from mien.analyzer import USUAL_SAMPLING, Analyzer, Looked, load
+from mien.apex import apex_faces
 from mien.commands.progress import progress_bar
 from mien.draw import overlay as draw_overlay
 from mien.draw import save_overlay
+from mien.draw.video import overlay_video, video_suffix
 from mien.engines import EngineError
 from mien.faces import FinderError
-from mien.media import expand_inputs
-from mien.report import ReportItem, ReportWriter
+from mien.media import Sampling, expand_inputs
+from mien.report import ClipItem, ReportItem, ReportWriter, shrunk
 from mien.schema import Analysis
 from mien.sinks import Sink, SinkError, open_sink
 from mien.table import render_table
@@ -41,12 +44,18 @@ def run_analyze(
     seed: int,
     endpoint: str | None = None,
     key_env: str | None = None,
+    sampling: Mapping[str, Any] | None = None,
 ) -> int:
     """Runs the command and returns its exit code; see `mien analyze --help` for the arguments."""
     errors = Console(stderr=True)
     format, problem = _format(format, out)
     if problem:
         errors.print(f"error: {problem}", markup=False)
+        return 2
+    try:
+        frames = Sampling(**sampling) if sampling else USUAL_SAMPLING
+    except ValueError as error:
+        errors.print(f"error: which frames of videos: {error}", markup=False)
         return 2
     try:
         analyzer = load(
@@ -70,19 +79,20 @@ def run_analyze(
         with ExitStack() as stack:
             outputs = _Outputs(stack, format, out, overlay, report, analyzer)
             progress = stack.enter_context(progress_bar(errors))
-            items = list(expand_inputs(inputs))
+            items = list(expand_inputs(inputs, videos=True))
             task = progress.add_task("faces", total=len(items))
-            for looked in analyzer.stream(items, numbers=numbers):
+            for looked in analyzer.stream(items, numbers=numbers, sampling=frames):
                 outputs.write(looked)
+                if looked.part == "frame":
+                    when = f"{looked.rows[0].time:.0f} s"
+                    progress.update(task, description=f"{Path(looked.source).name}, {when}")
+                    continue
                 rows.extend(looked.rows if format == "table" else ())
                 counts["inputs"] += 1
-                counts["unreadable"] += looked.image is None
-                for row in looked.rows:
-                    if row.status != "ok":
-                        for warning in row.warnings:
-                            named = warning.startswith(row.source)
-                            line = warning if named else f"{row.source}: {warning}"
-                            progress.console.print(line, markup=False, soft_wrap=True)
+                counts["unreadable"] += _unreadable(looked)
+                for line in _remarks(looked):
+                    progress.console.print(line, markup=False, soft_wrap=True)
+                progress.update(task, description="faces")
                 progress.advance(task)
     except SinkError as error:
         errors.print(f"error: {error}", markup=False)
@@ -96,6 +106,20 @@ def run_analyze(
         errors.print("error: none of the inputs could be read", markup=False)
         return 1
     return 0
+
+
+def _unreadable(looked: Looked) -> bool:
+    return any(row.status == "unreadable" for row in looked.rows)
+
+
+def _remarks(looked: Looked) -> Iterator[str]:
+    """What went wrong with an input, a line each; of a clip what was wrong with it as a whole."""
+    for row in looked.rows:
+        for warning in row.warnings:
+            named = warning.startswith(row.source)
+            whole = looked.part == "picture" or row.kind == "clip"
+            if whole and (row.status != "ok" or (named and row.kind == "clip")):
+                yield warning if named else f"{row.source}: {warning}"
 
 
 def _format(format: str | None, out: Path | None) -> tuple[str, str | None]:
@@ -126,7 +150,7 @@ class _Outputs:
         report: Path | None,
         analyzer: Analyzer,
     ):
-        self.overlay = overlay
+        self.overlay, self.finder = overlay, analyzer.finder
         self.names: dict[str, int] = {}
         if overlay is not None:
             try:
@@ -150,6 +174,10 @@ class _Outputs:
         for row in looked.rows:
             if self.sink is not None:
                 self.sink.write(row)
+        if looked.part == "clip":
+            self._write_clip(looked)
+        if looked.part != "picture":
+            return
         landmarks = tuple(face.landmarks for face in looked.faces)
         if self.overlay is not None and looked.image is not None:
             picture = draw_overlay(looked.image, looked.rows, landmarks)
@@ -157,12 +185,28 @@ class _Outputs:
         if self.report is not None:
             self.report.add(ReportItem(looked.source, looked.image, tuple(looked.rows), landmarks))
 
-    def _name(self, source: str) -> str:
+    def _write_clip(self, looked: Looked) -> None:
+        if looked.timeline is None or looked.origin is None:
+            return
+        readable = not _unreadable(looked)
+        if self.overlay is not None and readable:
+            suffix = video_suffix(looked.origin, name=looked.source)
+            out = self.overlay / self._name(looked.source, suffix)
+            overlay_video(looked.origin, looked.timeline, out, name=looked.source)
+        if self.report is not None:
+            tracks = [row for row in looked.rows if row.kind == "track"]
+            seen = apex_faces(looked.origin, tracks, self.finder)
+            # One frame each, made small at once: there may be hundreds of tracks.
+            frames = {row.track or 0: shrunk(image, face) for row, image, face in seen}
+            item = ClipItem(looked.source, looked.timeline, tuple(looked.rows), frames)
+            self.report.add_clip(item)
+
+    def _name(self, source: str, suffix: str = ".jpg") -> str:
         """File name of an overlay; inputs of the same name in different folders are numbered."""
         stem = Path(source).stem if source != "-" else "stdin"
         stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem) or "picture"
         seen = self.names[stem] = self.names.get(stem, 0) + 1
-        return f"{stem}.jpg" if seen == 1 else f"{stem}-{seen}.jpg"
+        return f"{stem}{suffix}" if seen == 1 else f"{stem}-{seen}{suffix}"
 
 
 def _seed(seed: int) -> None:
@@ -178,7 +222,8 @@ def _show(rows: Sequence[Analysis], format: str, numbers: bool) -> None:
     console = Console(file=sys.stdout)
     console.print(render_table(rows))
     for row in rows:
-        if row.text and not numbers:
+        if row.text and not numbers and row.kind != "clip":  # a clip has the words of its track
             number = "" if row.face is None else f" face {row.face}"
+            number = number if row.kind == "face" else f" track {row.track}, {row.time:.2f} s"
             console.print(f"\n{row.source}{number}", style="bold", markup=False)
             console.print(row.text, markup=False, highlight=False)

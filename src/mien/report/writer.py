@@ -21,7 +21,9 @@ from mien.draw import close_up, overlay
 from mien.notation import expression_words, face_number, moment, present_units
 from mien.partfile import PartFile
 from mien.report.cards import escape, face_card, note
+from mien.report.clips import ClipItem, clip_head, track_part
 from mien.schema import Analysis, Box
+from mien.timeline import moment_row
 
 _WIDTH = 900
 _TALLEST = 1400
@@ -136,6 +138,23 @@ class ReportWriter:
         ]
         self._append("\n".join(parts))
 
+    def add_clip(self, item: ClipItem) -> None:
+        """Writes one clip: its people over time, with the frames of their apex."""
+        tracks = [row for row in item.rows if row.kind == "track"]
+        self._counts["faces"] += len(tracks)
+        clip = item.rows[-1]
+        if clip.status in ("no_face", "unreadable"):
+            self._counts[clip.status] += 1
+        for row in tracks:
+            if row.status in ("unparsed", "failed"):
+                self._counts[row.status] += 1
+        self._items += 1
+        self._sources.add(hash(item.source))
+        self._append(f'<article class="item">\n{clip_head(item)}\n')
+        for row in tracks:
+            self._append(track_part(item, row, _apex_figure(item, row)) + "\n")
+        self._append("</article>\n")
+
     def _append(self, text: str) -> None:
         self._file.append(text.encode("utf-8"))
 
@@ -165,6 +184,15 @@ def _figure(item: ReportItem) -> str:
     points = [None if p is None else np.asarray(p) * scale for p in item.landmarks]
     picture = overlay(small, rows, points, magnify=_MAGNIFY)
     return f"<figure>{_img(picture, _alt(item))}</figure>"
+
+
+def _apex_figure(item: ClipItem, row: Analysis) -> str:
+    if row.track is None or row.track not in item.frames or row.frame is None:
+        return ""
+    image, points, scale = item.frames[row.track]
+    moment = moment_row(item.timeline, item.timeline.tracks[row.track], row.frame)
+    moment = replace(moment, box=_times(moment.box, scale))
+    return _figure(ReportItem(item.source, image, (moment,), (points,)))
 
 
 def _close_up(item: ReportItem, index: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,40 @@ def track_row(timeline: Timeline, track: Track) -> Analysis:
         start=float(times[0]),
         end=float(times[-1]),
         course=(*courses, *unit_courses),
+    )
+
+
+def moment_row(timeline: Timeline, track: Track, frame: int) -> Analysis:
+    """The row of one frame again, for pictures of it: numbers without words.
+
+    Raises:
+        ValueError: if the track was not seen in this frame.
+    """
+    i = track.frames.index(frame)
+    names = facs.LABEL_SETS[track.label_set]
+    scores = {name: float(track.column(("score", name))[i]) for name in names}
+    expression = None
+    if not any(map(math.isnan, scores.values())):
+        total = sum(scores.values())
+        shares = {name: value / total for name, value in scores.items()}
+        expression = Expression(max(shares, key=lambda n: shares[n]), track.label_set, shares)
+    units = []
+    for key in track.units:
+        present = track.column(("present", key))[i]
+        values = (track.column((what, key))[i] for what in ("probability", "intensity"))
+        probability, intensity = (None if math.isnan(v) else float(v) for v in values)
+        known = None if math.isnan(present) else bool(present)
+        units.append(ActionUnit(key[0], known, probability, intensity, key[1]))
+    return Analysis(
+        timeline.source,
+        frame=frame,
+        time=float(track.times[i]),
+        face=track.number,
+        track=track.number,
+        box=track.box(i),
+        expression=expression,
+        action_units=tuple(units) or None,
+        model=timeline.model,
     )
 
 

@@ -1,0 +1,92 @@
+"""A clip in the report: for each person the plot over time, the frame of the apex, and the card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.report.cards import escape, face_card, note
+from mien.report.timeline import timeline_svg
+from mien.schema import Analysis, Face
+from mien.timeline import Timeline
+
+Small = tuple[NDArray[np.uint8], NDArray | None, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ClipItem:
+    """One clip of a report.
+
+    Attributes:
+        source: its path or name.
+        timeline: its frames' rows by person.
+        rows: of its tracks, then its own.
+        frames: track to the frame of its apex as `shrunk` makes it; those that could not be read
+            again are missing.
+    """
+
+    source: str
+    timeline: Timeline
+    rows: tuple[Analysis, ...]
+    frames: Mapping[int, tuple[NDArray[np.uint8], NDArray | None, float]] = field(
+        default_factory=dict
+    )
+
+
+_WIDEST = 900
+
+
+def shrunk(image: NDArray[np.uint8], face: Face) -> Small:
+    """A frame as small as the report shows it, the face's points in it, and its scale."""
+    scale = min(1.0, _WIDEST / max(image.shape[:2]))
+    points = None if face.landmarks is None else np.asarray(face.landmarks) * scale
+    if scale == 1.0:
+        return image, points, scale
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    small = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(small), points, scale
+
+
+def clip_head(item: ClipItem) -> str:
+    """Heading of a clip, and what is to be said of it as a whole."""
+    clip, timeline = item.rows[-1], item.timeline
+    count = len(timeline.tracks)
+    people = f"{count} {'person' if count == 1 else 'tracks of people'}"
+    looked = f"{timeline.frames} frames looked at, {people}"
+    when = f"{clip.start:.1f} to {clip.end:.1f} s" if timeline.frames else ""
+    parts = [f'<h2>{escape(item.source)} <span class="when">{when}</span></h2>']
+    if clip.status in ("no_face", "unreadable"):
+        return parts[0] + note("", clip.warnings)
+    parts.append(f'<p class="soft">{looked}.</p>')
+    if clip.warnings:
+        parts.append(note("", clip.warnings))
+    return "".join(parts)
+
+
+def track_part(item: ClipItem, row: Analysis, figure: str) -> str:
+    """One person of a clip.
+
+    Args:
+        item: the clip.
+        row: of kind "track".
+        figure: the frame of the apex as an element, or nothing.
+    """
+    track = item.timeline.tracks[row.track or 0]
+    plot = timeline_svg(track, row)
+    caption = ""
+    if figure:
+        caption = f'<p class="soft">At the apex, {row.time:.2f} s, frame {row.frame}.</p>'
+    seen = (
+        f'<p class="soft">Seen in {len(track)} frames from {row.start:.2f} to {row.end:.2f} s. '
+        "The expression is the mean over them, units are at their peaks.</p>"
+    )
+    layout = "pair" if figure else "pair lone"
+    shown = f"<div>{figure}{caption}</div>" if figure else ""
+    return (
+        f'<section class="track">{plot}<div class="{layout}">{shown}'
+        f'<div class="cards">{face_card(row, row.track or 0)}{seen}</div></div></section>'
+    )
