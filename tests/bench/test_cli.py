@@ -174,6 +174,13 @@ def test_wrong_usage_ends_with_code_2(place, args, words):
     assert words in done.output
 
 
+def test_a_wrong_name_shows_before_another_model_has_worked(place):
+    done = mien(*RUN, "--model", "recorded:right.jsonl", "--model", "nobody")
+    assert done.exit_code == 2
+    assert "unknown model 'nobody'" in done.output
+    assert not (place / "out").exists()
+
+
 def test_a_model_that_is_not_there_ends_with_code_1(place):
     done = mien(*RUN, "--model", "recorded:nothing.jsonl")
     assert done.exit_code == 1

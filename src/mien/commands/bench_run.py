@@ -19,7 +19,7 @@ from mien.bench.store import ANSWERS_FILE, StoreError, set_aside
 from mien.bench.suite import Suite, SuiteError, load_suite
 from mien.commands.bench_show import print_outcome, print_results
 from mien.commands.progress import progress_bar
-from mien.engines import EngineError
+from mien.engines import EngineError, check_model
 from mien.faces import Finder, FinderError, make_finder
 from mien.partfile import SinkError
 from mien.weights import WeightsError
@@ -64,7 +64,9 @@ def run_bench(options: Options) -> int:
         if len(set(map(model_slug, options.models))) < len(options.models):
             raise SuiteError("two of the models have one name; give each once")
         source = open_source(suite, options.data)
-    except (SuiteError, SourceError) as error:
+        for model in options.models:  # a wrong name shows before the first model has worked
+            check_model(model)
+    except (SuiteError, SourceError, EngineError) as error:
         return _say(errors, error, 2)
     try:
         chosen = choose(suite, source, options.limit)

@@ -1,7 +1,7 @@
 """Who answers a question about a face: one protocol, whatever stands behind it."""
 
 from mien.engines.base import Answer, Engine, EngineError
-from mien.engines.load import load_engine, load_responder, resolve_device
+from mien.engines.load import check_model, load_engine, load_responder, resolve_device
 from mien.engines.request import Reply, Request, Responder
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Reply",
     "Request",
     "Responder",
+    "check_model",
     "load_engine",
     "load_responder",
     "resolve_device",

@@ -205,6 +205,16 @@ def own_folder(model: str) -> Path | None:
     return Path(model) if own else None
 
 
+def check_model(model: str) -> None:
+    """Whether a name has one of the known forms; loads nothing.
+
+    Raises:
+        EngineError: if it has none of them, or an embedded model is damaged.
+    """
+    if model not in CLASSICAL:
+        own_folder(model)
+
+
 def _classical(model: str, device: str) -> Engine:
     from mien.engines.classical import DeepFaceEngine, FerEngine, PyFeatEngine
 

@@ -315,10 +315,11 @@ def _missing_library(error: OSError) -> str:
 
 
 def _close(*tasks: Any) -> None:
-    for task in tasks:
-        try:
-            task.close()
-        except RuntimeError:
-            # The interpreter is going, and with it the thread that would close the graph. The
-            # process frees it; without a handle MediaPipe's own __del__ keeps still.
-            task._handle = None
+    with quiet_stderr():
+        for task in tasks:
+            try:
+                task.close()
+            except RuntimeError:
+                # The interpreter is going, and with it the thread that would close the graph. The
+                # process frees it; without a handle MediaPipe's own __del__ keeps still.
+                task._handle = None
