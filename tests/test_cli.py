@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from mien.cli import app
 from mien.sinks import read_rows
 from tests.engines.conftest import tiny_folder  # noqa: F401
+from tests.media.clips import write_clip
 
 
 @pytest.fixture
@@ -147,3 +148,44 @@ def test_doctor_names_every_part():
     result = CliRunner().invoke(app, ["doctor"])
     assert "transformers" in result.output
     assert "face_landmarker" in result.output
+
+
+def test_video_gives_rows_overlay_and_report(run, tmp_path):
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, 10, sound=True)
+    cut = tmp_path / "cut.mkv"
+    write_clip(cut, 20)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 3 // 4])
+    out, overlay, page = tmp_path / "rows.jsonl", tmp_path / "o", tmp_path / "r.html"
+    result = run(
+        *(clip, cut, "--faces", "whole", "--numbers", "--fps", "10"),
+        *("--out", out, "--overlay", overlay, "--report", page),
+    )
+    assert result.exit_code == 0, result.output
+    assert "cut.mkv: cut off or broken" in result.output.replace("\n", "")
+    rows = list(read_rows(out))
+    assert [r.frame for r in rows if r.source == str(clip)][:4] == [0, 3, 5, 8]
+    assert [r.kind for r in rows if r.source == str(clip)][4:] == ["track", "clip"]
+    assert sorted(p.name for p in overlay.iterdir()) == ["clip.mp4", "cut.mp4"]
+    assert page.read_text().count("<svg") == 2
+
+
+def test_video_on_screen_shows_tracks_not_frames(run, tmp_path):
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, 6)
+    result = run(clip, "--faces", "whole", "--numbers", "--frames", "3")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("clip") == 2  # its name, and the row of the clip
+
+
+def test_unreadable_video_is_exit_1(run, tmp_path):
+    (tmp_path / "bad.mp4").write_text("no video")
+    result = run(tmp_path / "bad.mp4")
+    assert result.exit_code == 1
+    assert "bad.mp4: not a video" in result.output.replace("\n", "")
+
+
+def test_ways_to_choose_frames_exclude_each_other(run, crop):
+    result = run(crop, "--fps", "5", "--frames", "3")
+    assert result.exit_code == 2
+    assert "rate and count exclude each other" in result.output.replace("\n", "")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mien.draw.marks import Mark
-from mien.draw.style import Style
+from mien.draw.style import Style, hidden
 from mien.notation import percent
 from mien.schema import Box
 
@@ -32,7 +32,8 @@ def draw_frame(image: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.ui
     """The frame with its marks.
 
     Places depend on the boxes alone, so that nothing jumps from frame to frame: the words stand
-    above a box or, at the upper edge, below it; the bars on its right or, at the edge, its left.
+    above a box or, at the upper edge, below it; the bars on its right or, at the edge and where
+    they would hide another face, on its left.
 
     Args:
         image: (H, W, 3) uint8 RGB; left as it is.
@@ -53,7 +54,8 @@ def draw_frame(image: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.ui
         draw.rectangle(mark.box, outline=colour, width=style.line)
         _words(draw, mark, style, size, colour)
         if x1 - x0 >= _FEWEST_LETTERS * style.letters and mark.units:
-            _bars(draw, mark, style, size, colour)
+            others = [other.box for other in marks if other is not mark]
+            _bars(draw, mark, style, size, colour, others)
     return np.asarray(picture)
 
 
@@ -81,7 +83,12 @@ def _words(
 
 
 def _bars(
-    draw: ImageDraw.ImageDraw, mark: Mark, style: Style, size: tuple[int, int], colour: str
+    draw: ImageDraw.ImageDraw,
+    mark: Mark,
+    style: Style,
+    size: tuple[int, int],
+    colour: str,
+    others: Sequence[Box],
 ) -> None:
     small = style.smaller()
     names = [_name(au, side) for (au, side), _ in mark.units]
@@ -90,10 +97,11 @@ def _bars(
     w, h = column + length + 3 * small.pad, small.leading * len(names) + 2 * small.pad
     x0, y0, x1, _ = mark.box
     gap = 3 * style.line
-    x = x1 + gap
-    if x + w > size[0]:
-        x = x0 - gap - w
-    if x < 0:  # a close-up: on the face, at its lower edge
+    right, left = x1 + gap, x0 - gap - w
+    inside = [x for x in (right, left) if x >= 0 and x + w <= size[0]]
+    if inside:
+        x = min(inside, key=lambda x: sum(hidden(b, (x, y0, x + w, y0 + h)) for b in others))
+    else:  # a close-up: on the face, at its lower edge
         x = min(max(x1 - gap - w, 0), size[0] - w)
         y0 = mark.box[3] - h - gap
     y = min(max(y0, 0), max(size[1] - h, 0))
@@ -104,13 +112,13 @@ def _bars(
         draw.text((x + small.pad, middle), name, ink, small.font, anchor="lm")
         if value is None:
             continue
-        left, half = x + small.pad + column, max(2, small.letters // 4)
+        begin, half = x + small.pad + column, max(2, small.letters // 4)
         draw.rectangle(
-            (left, middle - half, left + length, middle + half), fill=(255, 255, 255, 45)
+            (begin, middle - half, begin + length, middle + half), fill=(255, 255, 255, 45)
         )
         if value > 0.05:
-            right = left + length * value / 5
-            draw.rectangle((left, middle - half, right, middle + half), fill=colour)
+            end = begin + length * value / 5
+            draw.rectangle((begin, middle - half, end, middle + half), fill=colour)
 
 
 def _name(au: int, side: str) -> str:

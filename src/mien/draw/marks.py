@@ -13,6 +13,7 @@ from mien.timeline import Timeline, Track, smooth
 from mien.timeline.tracks import UnitKey
 
 UNITS = 6
+LEAST_PEAK = 0.5  # half a grade; a unit that never gets there is not shown
 # Boxes are held for this many steps between looks, and no longer than so many seconds.
 _HELD_STEPS, _HELD_SECONDS = 2.5, 1.0
 _SLIDE = 1.5  # a box that jumps by more of its sides does not slide there
@@ -68,7 +69,8 @@ class _Line:
         self._scores = np.stack(scores, axis=1)  # (N, classes)
         shown = {k: smooth(self._times, track.column(("intensity", k))) for k in track.units}
         peaks = {k: float(np.nanmax(v)) for k, v in shown.items() if not np.isnan(v).all()}
-        best = sorted(sorted(peaks, key=lambda k: -peaks[k])[:UNITS])
+        strong = [key for key, peak in peaks.items() if peak >= LEAST_PEAK]
+        best = sorted(sorted(strong, key=lambda k: -peaks[k])[:UNITS])
         self._units = {key: shown[key] for key in best}
 
     def at(self, time: float, *, step: float, held: float) -> Mark | None:

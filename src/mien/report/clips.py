@@ -55,15 +55,18 @@ def clip_head(item: ClipItem) -> str:
     """Heading of a clip, and what is to be said of it as a whole."""
     clip, timeline = item.rows[-1], item.timeline
     count = len(timeline.tracks)
-    people = f"{count} {'person' if count == 1 else 'tracks of people'}"
+    people = f"{count} {'person' if count == 1 else 'tracks'}"
     looked = f"{timeline.frames} frames looked at, {people}"
     when = f"{clip.start:.1f} to {clip.end:.1f} s" if timeline.frames else ""
     parts = [f'<h2>{escape(item.source)} <span class="when">{when}</span></h2>']
     if clip.status in ("no_face", "unreadable"):
         return parts[0] + note("", clip.warnings)
     parts.append(f'<p class="soft">{looked}.</p>')
-    if clip.warnings:
-        parts.append(note("", clip.warnings))
+    # What was said of a person stands on that person's card.
+    said = {warning for row in item.rows[:-1] for warning in row.warnings}
+    warnings = [warning for warning in clip.warnings if warning not in said]
+    if warnings:
+        parts.append(note("", warnings))
     return "".join(parts)
 
 
