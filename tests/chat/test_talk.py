@@ -86,6 +86,7 @@ def test_true_words_are_left_as_they_are():
         ("Describe the face.", "A young woman smiles."),
         ("Describe the face.", "This is Marie Curie, and she smiles."),
         ("Describe the face.", "The face is happy because she has just won."),
+        ("Why?", "Happiness. The muscles show little movement."),
         ("Describe the face.", ""),
     ],
 )

@@ -23,6 +23,11 @@ _YES = re.compile(
 )
 _NO = re.compile(r"\W*(?:no|nope|not\s+(?:really|at\s+all|quite))\b", re.I)
 _PRONOUNS = re.compile(r"\b(?:he|she|his|her|hers|him|himself|herself)\b", re.IGNORECASE)
+_STILL = re.compile(
+    r"\b(?:little|no) (?:visible )?movement|\bwhole face is relaxed|\bface is at rest"
+    r"|\bmuscles .{0,15}relaxed",
+    re.IGNORECASE,
+)
 _ABSENT = re.compile(r"AU(\d+) is absent")
 
 
@@ -56,6 +61,7 @@ def faults_of(text: str, question: Question, known: Known, asked: Iterable[str] 
         return ["it is empty"]
     return [
         *_untellable(text, asked),
+        *(["it says that nothing moves"] if known.present and _STILL.search(text) else []),
         *_wrong_labels(text, known),
         *_wrong_yes(text, question, known),
     ]

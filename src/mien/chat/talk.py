@@ -37,6 +37,7 @@ MAX_HISTORY = 12_000
 """Most characters of earlier turns that a model is given; models on this machine are given as many
 turns of them as fit into their context."""
 MAX_TOKENS = 200
+_REPLACED = "the text was written from the numbers instead"
 
 
 class ChatError(ValueError):
@@ -265,10 +266,12 @@ class Chat:
         asked = [turn.question for turn in self._turns] + [question]
         faults = faults_of(text, read, known, asked)
         if not faults:
-            return Turn(question, text, notes, "model", self.face)
+            # a model of mien holds the answers to mien's own prompts to the numbers by itself
+            replaced = any(_REPLACED in note for note in said.warnings)
+            origin: Origin = "numbers" if replaced else "model"
+            return Turn(question, text, notes, origin, self.face)
         warning = (
-            f"the model's words were not true to its numbers ({'; '.join(faults)});"
-            " the text was written from the numbers instead"
+            f"the model's words were not true to its numbers ({'; '.join(faults)}); {_REPLACED}"
         )
         return self._from_numbers(question, read, rng, (*notes, warning))
 
