@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from mien.cli import app
 from mien.sinks import read_rows
+from tests.engines.bad_server import Answer, bad_server
 from tests.engines.conftest import tiny_folder  # noqa: F401
 from tests.media.clips import write_clip
 
@@ -80,6 +81,16 @@ def test_nothing_readable_is_exit_1(run, tmp_path):
     assert result.exit_code == 1
     assert "text.jpg" in result.output
     assert "missing.jpg" in result.output
+
+
+def test_a_model_that_answers_for_no_face_is_exit_1(crop):
+    with bad_server(lambda seen: Answer(401, {"error": {"message": "no"}})) as server:
+        result = CliRunner().invoke(
+            app, ["analyze", str(crop), "--faces", "whole", "--model", f"openai:m@{server.url}"]
+        )
+    assert result.exit_code == 1
+    assert "answered for none of the faces" in result.output
+    assert "refuses the key" in " ".join(result.output.split())
 
 
 def test_one_bad_among_good_is_exit_0(run, crop, tmp_path):

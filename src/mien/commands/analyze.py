@@ -74,7 +74,7 @@ def run_analyze(
         errors.print(f"faces are sent to {host}", markup=False)
     _seed(seed)
     rows: list[Analysis] = []
-    counts = {"inputs": 0, "unreadable": 0}
+    counts = {"inputs": 0, "unreadable": 0, "faces": 0, "failed": 0}
     try:
         with ExitStack() as stack:
             outputs = _Outputs(stack, format, out, overlay, report, analyzer)
@@ -83,6 +83,8 @@ def run_analyze(
             task = progress.add_task("faces", total=len(items))
             for looked in analyzer.stream(items, numbers=numbers, sampling=frames):
                 outputs.write(looked)
+                counts["faces"] += sum(row.kind == "face" for row in looked.rows)
+                counts["failed"] += sum(row.status == "failed" for row in looked.rows)
                 if looked.part == "frame":
                     when = f"{looked.rows[0].time:.0f} s"
                     progress.update(task, description=f"{Path(looked.source).name}, {when}")
@@ -104,6 +106,9 @@ def run_analyze(
     _show(rows, format, numbers)
     if counts["inputs"] == counts["unreadable"]:
         errors.print("error: none of the inputs could be read", markup=False)
+        return 1
+    if counts["failed"] and counts["failed"] >= counts["faces"]:
+        errors.print(f"error: {model} answered for none of the faces", markup=False)
         return 1
     return 0
 
