@@ -29,7 +29,7 @@ class Noting:
 
     def faces(self):
         count = self.counts.pop(0)
-        return [Face(box=(0.0, 0.0, 5.0 + i, 5.0)) for i in range(count)]
+        return [Face(box=(10.0 * i, 0.0, 10.0 * i + 5, 5.0)) for i in range(count)]
 
     def close(self):
         pass
@@ -50,6 +50,23 @@ def test_searches_when_a_face_is_lost():
     counts = [len(follower.find(IMAGE, time=0.1 * i)) for i in range(4)]
     assert finder.calls == ["all", "near 2", "all", "near 2", "near 3"]
     assert counts == [2, 2, 3, 3]
+
+
+def test_searches_for_a_while_for_a_face_that_is_lost():
+    # At 0.2 s one is lost; the whole is searched until more than 0.5 s have passed.
+    finder = Noting([2, 1, 1, 1, 1, 1, 1, 1])
+    follower = Follower(finder, refresh=60, patience=0.5)
+    for i in range(6):
+        follower.find(IMAGE, time=0.2 * i)
+    assert finder.calls == ["all", "near 2", "all", "all", "near 1", "near 1", "near 1"]
+
+
+def test_a_face_that_comes_back_ends_the_search():
+    finder = Noting([2, 1, 1, 2, 2])
+    follower = Follower(finder, refresh=60)
+    for i in range(4):
+        follower.find(IMAGE, time=0.2 * i)
+    assert finder.calls == ["all", "near 2", "all", "all", "near 2"]
 
 
 def test_finders_that_cannot_look_near_search_always():

@@ -26,6 +26,7 @@ from mien.faces.assign import assign
 from mien.faces.search import area, overlap
 from mien.schema import Box, Face
 
+PATIENCE = 1.5  # seconds for which a face that is not found keeps its number
 PAUSE = 2.0  # seconds between two looks from which on nothing can be foreseen
 # How far from the foreseen place a face may be, in its sides: at once, and more for each second.
 _REACH, _REACH_A_SECOND = 0.6, 2.5
@@ -78,7 +79,7 @@ class Tracker:
         ValueError: if `patience` is negative.
     """
 
-    def __init__(self, patience: float = 1.0) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
         if not patience >= 0:
             raise ValueError(f"patience is {patience}; it must be 0 or more seconds")
         self.patience = patience
