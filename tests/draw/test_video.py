@@ -34,9 +34,11 @@ def test_frames_keep_their_times_and_sound_is_the_same(tmp_path):
     assert [f.time for f in after] == pytest.approx([f.time for f in before], abs=1e-4)
     assert [number_of(f.image) for f in after] == list(range(20))
     assert sounds(out) == sounds(path)
-    changed = np.abs(after[0].image.astype(int) - before[0].image).max(-1) > 40
-    assert changed[4:31, 3:6].any()
-    assert not changed[60:, 40:].any()
+    assert after[0].image.shape == (3 * 96, 3 * 160, 3)  # enlarged to 480
+    small = after[0].image[1::3, 1::3].astype(int)
+    changed = np.abs(small - before[0].image).max(-1) > 60
+    assert changed[8:31, 3:6].any()
+    assert not changed[60:, 60:].any()
     assert not list(tmp_path.glob("*.part"))
     with av.open(str(path)) as a, av.open(str(out)) as b:
         starts = [
@@ -60,11 +62,11 @@ def test_turned_and_odd_clips(tmp_path):
     write_clip(path, 3)
     path.write_bytes(turned(path.read_bytes(), (0, 1, -1, 0)))
     overlay_video(path, seen(), out)
-    assert next(read_frames(out)).image.shape == (64, 48, 3)
+    assert next(read_frames(out)).image.shape == (64 * 8, 48 * 8, 3)
     odd = tmp_path / "odd.mkv"
-    write_clip(odd, 3, size=(63, 47), codec="ffv1", pixels="bgra")
+    write_clip(odd, 3, size=(501, 47), codec="ffv1", pixels="bgra")
     overlay_video(odd, seen(), out)
-    assert next(read_frames(out)).image.shape == (48, 64, 3)
+    assert next(read_frames(out)).image.shape == (48, 502, 3)
 
 
 def test_animation(tmp_path):

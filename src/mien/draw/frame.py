@@ -20,6 +20,7 @@ TRACK_COLOURS = (
 
 _BAR_LETTERS = 5.5  # length of a full bar in letters
 _PRESENT = 0.5  # intensity from which a bar is drawn bright
+_MOST_HIDDEN = 0.15  # share of faces that bars may hide
 _FEWEST_LETTERS = 3.5  # a face narrower than this many letters gets no bars
 
 
@@ -33,7 +34,8 @@ def draw_frame(image: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.ui
 
     Places depend on the boxes alone, so that nothing jumps from frame to frame: the words stand
     above a box or, at the upper edge, below it; the bars on its right or, at the edge and where
-    they would hide another face, on its left.
+    they would hide another face, on its left or in a corner; a close-up that leaves no room has
+    none.
 
     Args:
         image: (H, W, 3) uint8 RGB; left as it is.
@@ -97,14 +99,17 @@ def _bars(
     w, h = column + length + 3 * small.pad, small.leading * len(names) + 2 * small.pad
     x0, y0, x1, _ = mark.box
     gap = 3 * style.line
-    right, left = x1 + gap, x0 - gap - w
-    inside = [x for x in (right, left) if x >= 0 and x + w <= size[0]]
-    if inside:
-        x = min(inside, key=lambda x: sum(hidden(b, (x, y0, x + w, y0 + h)) for b in others))
-    else:  # a close-up: on the face, at its lower edge
-        x = min(max(x1 - gap - w, 0), size[0] - w)
-        y0 = mark.box[3] - h - gap
-    y = min(max(y0, 0), max(size[1] - h, 0))
+    wide, tall = max(size[0] - w, 0), max(size[1] - h, 0)
+    level = min(max(y0, 0), tall)
+    corners = [(wide, tall), (0, tall), (wide, 0), (0, 0)]
+    beside = [(x, level) for x in (x1 + gap, x0 - gap - w) if 0 <= x <= wide]
+    hides = {
+        place: sum(hidden(b, (*place, place[0] + w, place[1] + h)) for b in (mark.box, *others))
+        for place in (*beside, *corners)
+    }
+    x, y = min(hides, key=lambda place: hides[place])
+    if hides[x, y] > _MOST_HIDDEN:
+        return
     draw.rectangle((x, y, x + w, y + h), fill=(16, 16, 16, 190))
     for i, (name, (_, value)) in enumerate(zip(names, mark.units, strict=True)):
         middle = y + small.pad + (i + 0.5) * small.leading

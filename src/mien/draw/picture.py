@@ -23,7 +23,7 @@ from mien.notation import (
 from mien.partfile import PartFile, SinkError, sink_error
 from mien.schema import Analysis, Box
 
-_MIN_SIDE = 480  # a smaller picture is enlarged to this, or its labels could not be read
+MIN_SIDE = 480  # a smaller picture is enlarged to this, or its labels could not be read
 _TOP_UNITS = 5
 
 
@@ -145,7 +145,7 @@ def _canvas(image: NDArray[np.uint8]) -> tuple[Image.Image, int]:
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
         raise ValueError(f"image is {image.dtype} {image.shape}, not uint8 (H, W, 3) or (H, W)")
     picture = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    scale = max(1, -(-_MIN_SIDE // max(picture.size)))
+    scale = max(1, -(-MIN_SIDE // max(picture.size)))
     if scale > 1:
         size = (picture.width * scale, picture.height * scale)
         picture = picture.resize(size, Image.Resampling.BICUBIC)

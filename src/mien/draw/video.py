@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
+from PIL import Image
 
 from mien.draw.frame import draw_frame
-from mien.draw.marks import Marks
+from mien.draw.marks import Mark, Marks
+from mien.draw.picture import MIN_SIDE
 from mien.media import MediaError, read_frames
 from mien.media.decoding import Decoding
 from mien.media.kinds import is_animation
 from mien.media.video import open_container, pixel_shape, upright_rgb, video_stream
 from mien.partfile import PartFile, SinkError, sink_error
+from mien.schema import Box
 from mien.timeline import Timeline
 
 # Sound that an MP4 can hold; other sound is kept in a Matroska file.
@@ -48,7 +52,8 @@ def overlay_video(
 
     The clip is decoded once more, so that boxes can move smoothly to where they are seen next. All
     frames keep their times and sound is copied packet by packet. Odd sizes grow by a pixel, as
-    H.264 needs. Where the clip breaks off, so does the overlay.
+    H.264 needs, and a clip whose longer side is under 480 px is enlarged by a whole factor. Where
+    the clip breaks off, so does the overlay.
 
     Args:
         origin: the clip that the timeline is of.
@@ -109,7 +114,7 @@ def _write_video(origin: Path | bytes, marks: Marks, target: Any, name: str) -> 
             last = stamp
             time = float(stamp * base)
             origin_time = time if origin_time is None else origin_time
-            picture = draw_frame(upright_rgb(frame, shape), marks.at(time - origin_time))
+            picture = _drawn(upright_rgb(frame, shape), marks.at(time - origin_time))
             encoder.add(picture, stamp)
         return encoder.finish()
 
@@ -117,7 +122,7 @@ def _write_video(origin: Path | bytes, marks: Marks, target: Any, name: str) -> 
 def _write_animation(origin: Path | bytes, marks: Marks, target: Any) -> bool:
     encoder = _Encoder(target, base=_MILLISECONDS, rate=Fraction(25))
     for frame in _frames(origin):
-        picture = draw_frame(frame[1], marks.at(frame[0]))
+        picture = _drawn(frame[1], marks.at(frame[0]))
         encoder.add(picture, round(frame[0] / _MILLISECONDS))
     return encoder.finish()
 
@@ -181,6 +186,22 @@ class _Encoder:
             return False
         self._target.mux(self._stream.encode(None))
         return True
+
+
+def _drawn(image: NDArray[np.uint8], marks: list[Mark]) -> NDArray[np.uint8]:
+    """The frame with its marks, enlarged if words could not be read in it."""
+    scale = -(-MIN_SIDE // max(image.shape[:2]))
+    if scale > 1:
+        size = (image.shape[1] * scale, image.shape[0] * scale)
+        large = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+        image = np.asarray(large)
+        marks = [replace(m, box=_times(m.box, scale)) for m in marks]
+    return draw_frame(image, marks)
+
+
+def _times(box: Box, scale: int) -> Box:
+    x0, y0, x1, y1 = box
+    return (x0 * scale, y0 * scale, x1 * scale, y1 * scale)
 
 
 def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
