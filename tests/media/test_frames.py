@@ -214,7 +214,10 @@ def test_cut_off_at_any_byte(tmp_path, suffix, options):
     for length in range(0, len(data), max(1, len(data) // 60)):
         frames, fault = up_to_the_fault(data[:length])
         assert numbers(frames) == sorted(set(numbers(frames)))
-        assert all(number_of(f.image) == f.index for f in frames[:-1])
+        # The last packet may be half there.
+        assert all(number_of(f.image) == round(5 * f.time) for f in frames[:-1])
+        # Frames that refer to later ones: what was to stand between the last is not known of.
+        assert all(number_of(f.image) == f.index for f in frames[:-3])
         # A little that is missing at the end cannot be seen; transport streams state no length.
         if len(frames) < (1 if suffix == "ts" else 9):
             assert fault.startswith("bytes: ")

@@ -18,7 +18,8 @@ class Decoding:
     Frames that are damaged, and those that build on them up to the next key frame, are left out.
 
     Attributes:
-        index: number of the last frame that was given, counted over all frames, also lost ones.
+        index: number of the last frame that was given, counted over all frames, also lost ones; at
+            the end of a cut-off file those are not all known, and the last few may be too low.
         why: what ended it early, for a message; empty where nothing did.
         end: seconds at which the last packet of any stream ends, on the file's clock.
         lost: number of frames left out.
