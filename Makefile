@@ -11,7 +11,7 @@ demo: $(VENV)/.installed libraries
 	@echo "The overlay and report.html are in demo/"
 
 test: $(VENV)/.installed-dev libraries lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

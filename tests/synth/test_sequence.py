@@ -31,7 +31,7 @@ from mien.synth.settings import SettingsError
 from mien.synth.studio import Studio
 from tests.synth.made_up import MadeUpFace, broken
 
-SETTINGS = ClipSettings(seed=2, split="train", size=32, fps=10, seconds=2.0, codec=codec())
+SETTINGS = ClipSettings(seed=2, split="train", size=64, fps=10, seconds=2.0, codec=codec())
 FRAMES = 20
 
 
@@ -81,7 +81,7 @@ def test_clips_can_be_played(whole: ClipFolder) -> None:
             assert stream.codec_context.name == ("h264" if codec() == "libx264" else "mpeg4")
             assert stream.average_rate == 10
             assert stream.frames == FRAMES
-            assert (stream.width, stream.height) == (32, 32)
+            assert (stream.width, stream.height) == (64, 64)
         assert sum(1 for _ in read_clip(whole.clip(number))) == FRAMES
 
 
@@ -181,7 +181,7 @@ def test_resumed_equals_uninterrupted(whole: ClipFolder, studio: Studio, tmp_pat
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"seed": 3}, "seed was 2, not 3"), ({"size": 64}, "size was 32"), ({"fps": 25}, "fps")],
+    [({"seed": 3}, "seed was 2, not 3"), ({"size": 96}, "size was 64"), ({"fps": 25}, "fps")],
 )
 def test_other_settings_are_refused(tmp_path: Path, change: dict[str, int], words: str) -> None:
     begun(tmp_path)
@@ -210,24 +210,24 @@ def test_impossible_settings(change: dict[str, float]) -> None:
 
 def test_nothing_is_left_of_a_clip_that_fails(tmp_path: Path) -> None:
     def frames():
-        yield np.zeros((32, 32, 3), np.uint8)
+        yield np.zeros((64, 64, 3), np.uint8)
         raise RuntimeError("no more")
 
     path = tmp_path / "a.mp4"
     with pytest.raises(RuntimeError, match="no more"):
-        write_clip(path, frames(), fps=10, size=32, codec=codec())
+        write_clip(path, frames(), fps=10, size=64, codec=codec())
     assert list(tmp_path.iterdir()) == []
-    black = np.zeros((12, 32, 32, 3), np.uint8)
+    black = np.zeros((12, 64, 64, 3), np.uint8)
     with pytest.raises(SinkError, match="cannot write"):
-        write_clip(tmp_path / "no" / "a.mp4", iter(black), fps=10, size=32, codec=codec())
+        write_clip(tmp_path / "no" / "a.mp4", iter(black), fps=10, size=64, codec=codec())
 
 
 def test_the_other_codec(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 255, (12, 1, 1, 3)).astype(np.uint8)
-    frames = (np.tile(image, (32, 32, 1)) for image in images)
-    write_clip(tmp_path / "a.mp4", frames, fps=29.97, size=32, codec="mpeg4")
+    frames = (np.tile(image, (64, 64, 1)) for image in images)
+    write_clip(tmp_path / "a.mp4", frames, fps=29.97, size=64, codec="mpeg4")
     found = np.stack(list(read_clip(tmp_path / "a.mp4")))
-    assert found.shape == (12, 32, 32, 3)
+    assert found.shape == (12, 64, 64, 3)
     assert np.abs(found.astype(int) - images).mean() < 6
 
 
@@ -258,7 +258,7 @@ sources.AnnyFace = MadeUpFace
 from mien.commands.synth_sequence import run_sequence
 if __name__ == "__main__":
     sys.exit(run_sequence(
-        pathlib.Path(sys.argv[1]), count=int(sys.argv[2]), seed=2, size=32, model="anny", ict=None,
+        pathlib.Path(sys.argv[1]), count=int(sys.argv[2]), seed=2, size=64, model="anny", ict=None,
         fps=10, seconds=2.0, split="train", processes=1,
     ))
 """

@@ -54,7 +54,13 @@ def _load(body: str) -> Any:
         pass
     try:
         return ast.literal_eval(body)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        MemoryError,
+        RecursionError,
+    ):  # "{{}}" is a TypeError
         return None
 
 
