@@ -144,7 +144,7 @@ class Result:
         model: as given to `--model`.
         identity: what decides the model's answers.
         settings: device, batch size and so on, of the last run.
-        versions: of mien, Python and the libraries that score.
+        versions: of mien, Python and what found the faces, and of what scored the answers.
         data: fingerprint, how many samples there are and were asked, what was left out and why.
         intervals: level, draws, seed, and what was drawn ("subject", "clip" or "item").
         tasks: in the suite's order.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -233,15 +235,16 @@ def write_run(
 
 
 def versions() -> dict[str, str]:
-    """Versions of what asks and scores."""
-    import numpy
-
-    return {
+    """Versions of what finds and cuts faces; the responder's identity has those of its model."""
+    found = {
         "mien": __version__,
         "python": platform.python_version(),
-        "numpy": numpy.__version__,
         "system": f"{platform.system()} {platform.machine()}",
     }
+    for package in ("numpy", "pillow", "mediapipe"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def _write_samples(folder: Path, chosen: Chosen) -> None:

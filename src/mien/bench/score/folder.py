@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mien import facs
+from mien import __version__, facs
 from mien.bench.result import Figure, GroupRow, Result, TaskResult
-from mien.bench.run import versions
 from mien.bench.score.expression import expression_tables, expression_tally
 from mien.bench.score.items import Items, Run, load_run
 from mien.bench.score.numbers import expression_numbers, unit_numbers
@@ -101,7 +100,10 @@ def score_run(scored: Scored, *, samples: int = 1000, seed: int = 0) -> Result:
         model=header["model"],
         identity=header["identity"],
         settings={**run.info["settings"], "scoring": header["scoring"], **_crop(header["crop"])},
-        versions={**run.info["versions"], **versions()},
+        versions={
+            **run.info["versions"],
+            "scored by": f"mien {__version__}, numpy {np.__version__}",
+        },
         data={"fingerprint": header["data"], "asked": len(run.samples), **run.info["data"]},
         intervals={"level": 0.95, "draws": samples, "seed": seed, "drawn": run.cluster},
         tasks=tasks,
