@@ -137,3 +137,7 @@ def test_command_list() -> None:
     assert rows["dfew"]["options"]["fold"] == ["1", "2", "3", "4", "5"]
     done = run(app, ["data", "list"])
     assert "rafdb" in done.stdout
+    done = run(app, ["data", "list", "dfew"])
+    assert done.exit_code == 0
+    assert "option fold: 1, 2, 3, 4, 5" in done.stdout
+    assert run(app, ["data", "list", "nothing"]).exit_code == 2

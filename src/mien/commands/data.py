@@ -30,6 +30,7 @@ data_app.command("review")(review)
 
 @data_app.command("list")
 def list_datasets(
+    name: Annotated[str | None, typer.Argument(help="One of them, to see all about it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the datasets that mien reads: labels, licence, how to get them, options."""
@@ -38,6 +39,9 @@ def list_datasets(
 
     from mien.data.readers import READERS
 
+    if name is not None:
+        _show_one(name)
+        return
     if as_json:
         rows = [
             {
@@ -50,14 +54,30 @@ def list_datasets(
         ]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    table = Table(title="Datasets", show_lines=True)
-    for column in ("name", "labels", "splits", "options", "licence", "how to get it"):
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "labels", "licence"):
         table.add_column(column, overflow="fold")
     for r in READERS.values():
-        options = "\n".join(f"{n}={'|'.join(v) or '...'}" for n, v in r.options.items())
-        access = f"{r.access}\n{r.url}".strip()
-        table.add_row(r.name, r.labels, " ".join(r.splits), options, r.licence, access)
+        table.add_row(r.name, r.labels, r.licence)
     Console().print(table)
+    typer.echo("`mien data list NAME` says how to get one, and which splits and options it has.")
+
+
+def _show_one(name: str) -> None:
+    """Prints all that is known of one dataset."""
+    from mien.data.readers import DataError, reader
+
+    try:
+        r = reader(name)
+    except DataError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{r.name}: {r.title}\nlabels: {r.labels}\nlicence: {r.licence}")
+    typer.echo(f"how to get it: {r.access} {r.url}".rstrip())
+    typer.echo(f"splits: {', '.join(r.splits) or 'none'}")
+    for option, values in r.options.items():
+        typer.echo(f"option {option}: {', '.join(values) or 'any'}")
+    typer.echo(f"layout and traps: {r.page}")
 
 
 @data_app.command("check")
