@@ -56,7 +56,11 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    for stage in ("vision-1", "vision-2", "joint-1", "joint-2", "joint-3", "multimodal"):
+    for stage in (
+        *("vision-1", "vision-2"),
+        *(f"joint-{n}" for n in range(1, 6)),
+        "multimodal",
+    ):
         curves = run / stage / "curves.png"
         if curves.exists():
             shutil.copy(curves, Path(__file__).parent / f"curves-{stage}.png")
