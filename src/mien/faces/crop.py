@@ -117,11 +117,29 @@ def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[n
     check_image(image)
     height, width = image.shape[:2]
     square = crop_square(face, spec, height=height, width=width)
+    return crop_at(image, square, spec.size)
+
+
+def crop_at(image: NDArray[np.uint8], square: Square, size: int) -> NDArray[np.uint8]:
+    """Cuts a square out of a picture; see `crop_face`.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        square: of `crop_square`.
+        size: side of the result in pixels.
+
+    Returns:
+        (size, size, 3) uint8, RGB.
+
+    Raises:
+        ValueError: if the square lies outside the picture or is far larger.
+    """
+    height, width = image.shape[:2]
     half = square.side / 2
     reach = half * (abs(math.cos(square.roll)) + abs(math.sin(square.roll)))
     inside = -reach < square.x < width + reach and -reach < square.y < height + reach
     if not inside or square.side > 8 * max(width, height):
-        raise ValueError(f"face box {face.box} does not fit a picture of {width} x {height}")
+        raise ValueError(f"face square {square} does not fit a picture of {width} x {height}")
     x0, y0 = math.floor(square.x - reach) - _MARGIN, math.floor(square.y - reach) - _MARGIN
     x1, y1 = math.ceil(square.x + reach) + _MARGIN, math.ceil(square.y + reach) + _MARGIN
     region = Image.fromarray(cut(image, x0, y0, x1, y1))
@@ -129,9 +147,9 @@ def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[n
     if square.roll == 0.0:
         box = (x - half, y - half, x + half, y + half)
     else:
-        region = _turned(region, x, y, square.side, square.roll, spec.size)
+        region = _turned(region, x, y, square.side, square.roll, size)
         box = (0.0, 0.0, float(region.width), float(region.height))
-    resized = region.resize((spec.size, spec.size), Image.Resampling.BICUBIC, box=box)
+    resized = region.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return np.asarray(resized).copy()
 
 

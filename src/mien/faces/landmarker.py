@@ -10,6 +10,7 @@ How far the search goes:
 2. If the longer side is above 480 pixels, tiles of half that side.
 3. Tiles of a quarter and an eighth, each only if there is no clear face yet, or the level before it
    added one.
+4. If there is nothing at all: the picture softened, brightened, evened (`second_look`).
 
 What counts: in tiles, textures look like faces more often, so a detection there must score
 `TILE_SCORE`. The landmarker has to confirm a detection by points that lie where the detector's box
@@ -22,6 +23,8 @@ import contextlib
 import weakref
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -44,6 +47,7 @@ from mien.faces.search import (
     tile_sides,
     tile_starts,
 )
+from mien.faces.second_look import second_looks
 from mien.schema import Box, Face
 from mien.weights import verify
 
@@ -125,7 +129,14 @@ class MediaPipeFinder:
         Raises:
             ValueError: if `image` is no RGB picture, or the finder is closed.
         """
-        return self._found(image, lambda: self._search(image))
+        faces = self._found(image, lambda: self._search(image))
+        if faces:
+            return faces
+        for look in second_looks(image):
+            again = self._found(look.image, partial(self._whole, look.image))
+            if again:
+                return [_enlarged(face, look.scale) for face in again]
+        return []
 
     def find_near(self, image: NDArray[np.uint8], boxes: list[Box]) -> list[Face]:
         """Finds faces near known ones, and large ones anywhere; in videos quicker than `find`.
@@ -175,14 +186,7 @@ class MediaPipeFinder:
         """All detections, merged, by the rule in this module's docstring."""
         height, width = image.shape[:2]
         picture = Image.fromarray(image)
-        found = self._level(picture, max(width, height))
-        if not found:
-            border = max(width, height) // 3
-            wider = Image.fromarray(cut(image, -border, -border, width + border, height + border))
-            found = [
-                Found(_moved(f.box, -border, -border, 1.0), f.score)
-                for f in self._level(wider, max(wider.size))
-            ]
+        found = self._whole(image)
         for tile in tile_sides(width, height):
             before = _clear(found)
             likely = [f for f in self._level(picture, tile) if f.score >= TILE_SCORE]
@@ -190,6 +194,19 @@ class MediaPipeFinder:
             if before and _clear(found) <= before:
                 break
         return merge(found)
+
+    def _whole(self, image: NDArray[np.uint8]) -> list[Found]:
+        """Detections in the whole picture as one, with a border where it shows none without."""
+        height, width = image.shape[:2]
+        found = self._level(Image.fromarray(image), max(width, height))
+        if found:
+            return found
+        border = max(width, height) // 3
+        wider = Image.fromarray(cut(image, -border, -border, width + border, height + border))
+        return [
+            Found(_moved(f.box, -border, -border, 1.0), f.score)
+            for f in self._level(wider, max(wider.size))
+        ]
 
     def _level(self, picture: Image.Image, tile: int) -> list[Found]:
         """Detections in the picture's pixels, searched in tiles of this side."""
@@ -255,6 +272,14 @@ def _moved(
     """A box of a part, in the pixels of the picture that the part was cut from."""
     x0, y0, x1, y1 = box
     return ((x0 + left) * scale, (y0 + top) * scale, (x1 + left) * scale, (y1 + top) * scale)
+
+
+def _enlarged(face: Face, scale: float) -> Face:
+    """A face in the pixels of a picture that is `scale` times as large."""
+    x0, y0, x1, y1 = face.box
+    points = None if face.landmarks is None else face.landmarks * np.float32(scale)
+    box = (x0 * scale, y0 * scale, x1 * scale, y1 * scale)
+    return replace(face, box=box, landmarks=points)
 
 
 def _scores(result: Any) -> dict[str, float]:
