@@ -25,6 +25,7 @@ class FeallmConfig(FaceModelConfig):
         fs_concat: axis on which F_s is concatenated, ``"token"`` or ``"channel"``.
         hidden_size: common width D of levels, crops and projector.
         adapter_norm: layer norm on each level before its linear layer.
+        deep_norm: on F_L too; off, F_L keeps its scale, on which a base's projector was trained.
         position_embedding: ``"learned"``, ``"sine"`` or ``"none"``, on F_L and each level.
         crop_boxes: the 16 regions as (x0, y0, x1, y1), fractions of the face.
         crop_size: side to which each crop is resized.
@@ -38,6 +39,7 @@ class FeallmConfig(FaceModelConfig):
         mpp_num_heads: heads of the Multi-perspective Projector.
         mpp_norm: ``"pre"``, ``"post"`` or ``"none"``.
         mpp_first_residual: residual around A1, which the figure does not draw.
+        mlp_norm: layer norm before the MLP, where ``mpp_norm`` is ``"pre"``.
         use_fs: A1 attends to F_s (off: A1 = F_L).
         use_local_in_projector: A2 attends to F'_local (off: A2 = A1).
         use_local_token: F_local goes to the language model.
@@ -51,6 +53,7 @@ class FeallmConfig(FaceModelConfig):
     fs_concat: str = "token"
     hidden_size: int = 1024
     adapter_norm: bool = True
+    deep_norm: bool = True
     position_embedding: str = "learned"
     crop_boxes: list[list[float]] = field(default_factory=list)
     crop_size: int = 56
@@ -64,6 +67,7 @@ class FeallmConfig(FaceModelConfig):
     mpp_num_heads: int = 8
     mpp_norm: Norm = "pre"
     mpp_first_residual: bool = False
+    mlp_norm: bool = True
     use_fs: bool = True
     use_local_in_projector: bool = True
     use_local_token: bool = True

@@ -22,10 +22,12 @@ class LevelAdapter(nn.Module):
     them. The norm and the position embedding are ours (``docs/papers.md``).
     """
 
-    def __init__(self, config: FeallmConfig, shape: LevelShape, grid: tuple[int, int]) -> None:
+    def __init__(
+        self, config: FeallmConfig, shape: LevelShape, grid: tuple[int, int], *, norm: bool
+    ) -> None:
         super().__init__()
         self.grid = grid
-        self.norm = nn.LayerNorm(shape.channels) if config.adapter_norm else nn.Identity()
+        self.norm = nn.LayerNorm(shape.channels) if norm else nn.Identity()
         self.linear = nn.Linear(shape.channels, config.hidden_size)
         self.position = None
         if config.position_embedding == "learned":
@@ -78,7 +80,12 @@ class MultiLevelFeature(nn.Module):
         shapes = config.levels
         self.shapes = shapes if config.use_fs else shapes[-1:]
         grid = (shapes[-1].height, shapes[-1].width)
-        self.adapters = nn.ModuleList(LevelAdapter(config, shape, grid) for shape in self.shapes)
+        norms = [config.adapter_norm] * len(self.shapes)
+        norms[-1] &= config.deep_norm
+        self.adapters = nn.ModuleList(
+            LevelAdapter(config, shape, grid, norm=norm)
+            for shape, norm in zip(self.shapes, norms, strict=True)
+        )
         self.concat_dim = 1 if config.fs_concat == "token" else 2
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:

@@ -39,7 +39,7 @@ class MultiPerspectiveProjector(nn.Module):
         self.to_itself = AttentionStep(dim, num_heads=heads, norm=norm)
         dim_lm = config.text_config.hidden_size
         self.mlp = nn.Sequential(
-            nn.LayerNorm(dim) if norm == "pre" else nn.Identity(),
+            nn.LayerNorm(dim) if norm == "pre" and config.mlp_norm else nn.Identity(),
             nn.Linear(dim, dim_lm),
             nn.GELU(),
             nn.Linear(dim_lm, dim_lm),
