@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from mien.facs import ACTION_UNITS, EXPRESSIONS, LABEL_SETS, PROTOTYPES
+from mien.facs import ACTION_UNITS, EXPRESSIONS
 from mien.language import Task, conversation, describe, label_line, prompt_for
+from mien.train.invented import invented_labels as invent
 
 from .rendered import UNITS
 
@@ -45,13 +46,8 @@ def present_units(intensities: NDArray[np.float32]) -> dict[int, float | None] |
 
 
 def invented_labels(rng: random.Random) -> tuple[str, dict[int, float | None]]:
-    """Labels that may or may not make sense together."""
-    expression = rng.choice(LABEL_SETS["basic7"])
-    units: set[int] = set()
-    if rng.random() < 0.6:
-        units |= rng.choice(PROTOTYPES).units & set(UNITS)
-    units |= set(rng.sample(UNITS, rng.choice((0, 0, 1, 1, 2, 3, 4))))
-    return expression, {au: float(rng.randint(1, 5)) for au in units}
+    """Labels among those that nano knows, which may or may not make sense together."""
+    return invent(rng, UNITS)
 
 
 WITHOUT_EXPRESSION: tuple[Task, ...] = ("au_detection", "au_description")
