@@ -1,0 +1,182 @@
+"""What a stage trains: all is frozen, then its parts are set free or given adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mien.models.multimodal import LORA_TARGETS, FaceModelForConditionalGeneration
+from mien.train.fields import RecipeError
+from mien.train.recipe import LoraSpec, Stage
+
+QFORMER = ("qformer", "qformer_queries")
+ADAPTER_CONFIG = "adapter_config.json"
+_PEFT_HINT = "LoRA needs PEFT: pip install 'mien[train]'"
+
+
+@dataclass(frozen=True)
+class PartCount:
+    """Parameters of one part of a model.
+
+    Attributes:
+        trained: that a stage trains, its adapters among them.
+        frozen: that it leaves as they are.
+    """
+
+    trained: int
+    frozen: int
+
+
+def prepare_stage(
+    model: FaceModelForConditionalGeneration, stage: Stage, *, adapter: Path | None = None
+) -> nn.Module:
+    """Freezes a model and sets free what a stage trains, in float32.
+
+    Args:
+        model: as the last stage left it.
+        stage: what trains.
+        adapter: folder of the adapters that it goes on with; None makes fresh ones.
+
+    Returns:
+        The same model; within PEFT's wrapper where "lora" trains.
+
+    Raises:
+        RecipeError: if the model lacks what is to train.
+        ImportError: if PEFT is missing.
+    """
+    model.requires_grad_(False)
+    model.config.freeze_vision = True
+    names = _own_names(model, stage)
+    modules = {name: getattr(model.model, name) for name in names}
+    if "language" in stage.train:
+        modules |= {"language_model": model.model.language_model, "lm_head": model.lm_head}
+    for module in modules.values():
+        module.to(torch.float32)
+        module.requires_grad_(True)
+    if "language" in stage.train:
+        model.tie_weights()
+    if "lora" not in stage.train:
+        return model
+    return _with_adapters(model, stage.lora or LoraSpec(), names, adapter)
+
+
+def _own_names(model: FaceModelForConditionalGeneration, stage: Stage) -> list[str]:
+    """Modules within `model.model` that a stage trains whole, the language model aside."""
+    names: list[str] = []
+    if "face" in stage.train:
+        names += [n for n in model.own_modules if getattr(model.model, n, None) is not None]
+    if hasattr(model.config, "freeze_qformer"):
+        model.config.freeze_qformer = "qformer" not in stage.train
+    if "qformer" in stage.train:
+        found = [n for n in QFORMER if getattr(model.model, n, None) is not None]
+        if not found:
+            raise RecipeError(
+                f"stage {stage.name!r}: train names the qformer, and a "
+                f"{model.config.model_type} model has none; leave it out"
+            )
+        names += found
+    return names
+
+
+def _with_adapters(
+    model: FaceModelForConditionalGeneration,
+    spec: LoraSpec,
+    names: list[str],
+    adapter: Path | None,
+) -> nn.Module:
+    try:
+        from peft import LoraConfig, PeftModel, get_peft_model
+    except ImportError as error:
+        raise ImportError(_PEFT_HINT) from error
+    if adapter is not None:
+        made: nn.Module = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    else:
+        config = LoraConfig(
+            r=spec.rank,
+            lora_alpha=spec.alpha,  # type: ignore[arg-type]  # PEFT multiplies by it alone
+            lora_dropout=spec.dropout,
+            target_modules=LORA_TARGETS,
+            modules_to_save=names or None,
+            task_type="CAUSAL_LM",
+        )
+        made = get_peft_model(model, config)
+    for parameter in made.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return made
+
+
+def base_of(model: nn.Module) -> FaceModelForConditionalGeneration:
+    """The model of mien within PEFT's wrapper, or itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore
+
+
+def part_of(name: str) -> str:
+    """The part that a parameter belongs to.
+
+    Args:
+        name: as `named_parameters` gives it, of the model itself or of what wraps it.
+
+    Returns:
+        "vision", "language", "lora", "qformer" or "face".
+    """
+    if "lora_" in name:
+        return "lora"
+    pieces = name.split(".")
+    if "vision_tower" in pieces:
+        return "vision"
+    if "language_model" in pieces or "lm_head" in pieces:
+        return "language"
+    return "qformer" if set(QFORMER) & set(pieces) else "face"
+
+
+def _counted(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters once each, without the untouched copies that PEFT keeps of trained modules."""
+    for name, parameter in model.named_parameters():
+        if "original_module" not in name.split("."):
+            yield name, parameter
+
+
+def count_parts(model: nn.Module) -> dict[str, PartCount]:
+    """Trained and frozen parameters of each part."""
+    counts: dict[str, list[int]] = {}
+    for name, parameter in _counted(model):
+        pair = counts.setdefault(part_of(name), [0, 0])
+        pair[0 if parameter.requires_grad else 1] += parameter.numel()
+    return {part: PartCount(*pair) for part, pair in counts.items()}
+
+
+def save_stage(model: nn.Module, processor: Any, folder: Path, *, base: str) -> None:
+    """Writes what a stage made: adapters with the modules they go with, or the whole model.
+
+    Args:
+        model: what `prepare_stage` gave, trained.
+        processor: goes with it.
+        folder: to write to.
+        base: name of the model that the adapters belong to.
+    """
+    if hasattr(model, "peft_config"):
+        for config in model.peft_config.values():  # type: ignore[union-attr,operator]
+            config.base_model_name_or_path = base
+    model.save_pretrained(str(folder))  # type: ignore[operator]
+    processor.save_pretrained(folder)
+
+
+def same_adapters(before: Stage, after: Stage) -> bool:
+    """Whether a stage can go on with the adapters of the one before."""
+    kinds = [(s.lora or LoraSpec(), {*s.train}) for s in (before, after)]
+    return "lora" in before.train and kinds[0] == kinds[1]
+
+
+def merged(model: FaceModelForConditionalGeneration, adapter: Path) -> nn.Module:
+    """The model with the adapters of a stage folded into its weights."""
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise ImportError(_PEFT_HINT) from error
+    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
