@@ -36,7 +36,7 @@ def training_arguments(out: Path, **overrides: Any) -> TrainingArguments:
     return TrainingArguments(**{**defaults, **overrides})
 
 
-class _CsvLog(TrainerCallback):
+class CsvLog(TrainerCallback):
     """Appends every log record to `log.csv` as it comes, so that a killed run keeps its curve."""
 
     columns = ("step", "epoch", "name", "value")
@@ -93,7 +93,7 @@ def fit(
         data_collator=collator,
         compute_metrics=compute_metrics,
         optimizers=(optimizer, None),
-        callbacks=[_CsvLog(out / "log.csv"), *callbacks],
+        callbacks=[CsvLog(out / "log.csv"), *callbacks],
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)))
     draw_curves(out / "log.csv", out / "curves.png")

@@ -1,0 +1,1 @@
+"""Reinforcement from checkable rewards on `mien/nano`."""
