@@ -1,8 +1,9 @@
 """Ways to look again at a picture in which no face was found: noise softened, shadow brightened.
 
 Detectors miss faces in the dark, dark skin in weak light above all, and behind strong noise. Of the
-16 of FEABench-Synth's 1,000 pictures in which nothing was found, these looks find 12; of 1,286
-corners of photographs without a face they make none into one.
+16 of FEABench-Synth's 1,000 pictures in which nothing was found, these looks, chosen on them, find
+12, and 15 of 46 of the LFW expressions. Of 1,286 corners of photographs they take one more for a
+face than the first search does.
 """
 
 from __future__ import annotations
