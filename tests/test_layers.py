@@ -23,6 +23,7 @@ ORDER = (
     ("faces", "synth", "columns", "draw", "table"),
     ("apex", "models", "sinks", "report"),
     ("engines",),
+    ("looked",),
     ("data", "analyzer"),
     ("train",),
     ("bench", "chat"),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.apex import apex_faces
-from mien.engines import Answer, Engine, EngineError, load_engine
+from mien.engines import Answer, ClipEngine, Engine, EngineError, ReadsPriors, load_engine
+from mien.engines.load import PICTURES, default_clip_model
+from mien.engines.track_clips import ClipFrames, TrackClips
 from mien.faces import Finder, Follower, Tracker, crop_face, make_finder
+from mien.looked import Looked, Pending, rows_of
 from mien.media import (
     Input,
     MediaError,
@@ -27,65 +31,57 @@ from mien.media import (
     read_frames,
 )
 from mien.media.ahead import ahead
-from mien.schema import Analysis, Face
+from mien.schema import Analysis
 from mien.timeline import Timeline, summary_rows
 
 if TYPE_CHECKING:
     import pandas
 
+    from mien.models.priors import FacePriors
+
 USUAL_SAMPLING = Sampling(rate=5.0)
 """Which frames of a clip are looked at: onsets take a few tenths of a second."""
 
-
-@dataclass(eq=False)
-class Looked:
-    """A picture, a frame of a clip, or a whole clip after it was looked at.
-
-    Attributes:
-        source: as given.
-        image: (H, W, 3) upright RGB; None where it could not be read, and for a clip.
-        faces: found faces, in the order of the rows.
-        rows: one per face, or one that says why there is none; of a clip those of its tracks and
-            its own.
-        part: a picture; a frame; or, behind its last frame, the clip as a whole.
-        timeline: of a clip, its frames' rows by person.
-        origin: of a clip, where it can be read again.
-    """
-
-    source: str
-    image: NDArray[np.uint8] | None
-    faces: list[Face] = field(default_factory=list)
-    rows: list[Analysis] = field(default_factory=list)
-    part: Literal["picture", "frame", "clip"] = "picture"
-    timeline: Timeline | None = None
-    origin: Path | bytes | None = None
+USUAL_CLIP_FRAMES = ClipFrames()
+"""Which of those a model that reads clips is shown of each person."""
 
 
-@dataclass(eq=False)
-class _Pending:
-    """A picture whose faces wait for their answers; of a frame also its place in the clip."""
-
-    picture: Picture
-    faces: list[Face]
-    answers: list[Answer] = field(default_factory=list)
-    tracks: list[int] | None = None
-    frame: int = 0
-    time: float = 0.0
+_Asked = tuple[Pending, NDArray[np.uint8], "FacePriors | None"]
 
 
 class Analyzer:
-    """Looks at the faces in pictures with one model.
+    """Looks at the faces in pictures and clips.
 
     Args:
-        engine: who answers.
+        engine: who answers about pictures and frames.
         finder: who finds the faces.
         batch_size: faces answered at a time.
+        clips: makes who answers about the tracks of clips as a whole; called before the first clip.
+            By default it is `engine`, where that reads clips; else tracks are summaries of their
+            frames.
+        clip_frames: which frames of a track such an engine is shown.
     """
 
-    def __init__(self, engine: Engine, finder: Finder, *, batch_size: int = 16):
+    def __init__(
+        self,
+        engine: Engine,
+        finder: Finder,
+        *,
+        batch_size: int = 16,
+        clips: Callable[[], ClipEngine] | None = None,
+        clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
+    ):
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         self.engine, self.finder, self.batch_size = engine, finder, batch_size
+        self._make_clip_engine, self.clip_frames = clips, clip_frames
+
+    @cached_property
+    def clip_engine(self) -> ClipEngine | None:
+        """Who answers about the tracks of clips as a whole; None where frames are summed up."""
+        if self._make_clip_engine is not None:
+            return self._make_clip_engine()
+        return self.engine if isinstance(self.engine, ClipEngine) else None
 
     def analyze(
         self,
@@ -133,9 +129,7 @@ class Analyzer:
         self, pictures: Iterable[Picture], *, numbers: bool = False
     ) -> Iterator[Looked]:
         """As `stream`, from pictures that are in memory."""
-        found = (
-            _Pending(p, [] if p.image is None else self.finder.find(p.image)) for p in pictures
-        )
+        found = (Pending(p, [] if p.image is None else self.finder.find(p.image)) for p in pictures)
         yield from self._answered(found, numbers=numbers)
 
     def stream_clip(
@@ -148,8 +142,9 @@ class Analyzer:
     ) -> Iterator[Looked]:
         """The frames of one clip, then the clip.
 
-        Frames are answered in numbers only; text is written for each track, at its apex. Frames are
-        read ahead by a thread, a few at a time.
+        Frames are answered in numbers only. Tracks are answered by the engine that reads clips, or
+        summed up, with text for the apex, where there is none. Frames are read ahead by a thread, a
+        few at a time.
 
         Args:
             origin: the clip.
@@ -160,18 +155,28 @@ class Analyzer:
         timeline = Timeline(name, self.engine.name)
         faults: list[str] = []
         frames = self._followed(origin, name, sampling, faults)
+        clips: TrackClips | None = None
+        if self.clip_engine is not None:
+            clips = TrackClips(
+                self.clip_engine, self.clip_frames, batch_size=self.batch_size, numbers=numbers
+            )
         for looked in self._answered(frames, numbers=True):
             looked.part = "frame"
             timeline.add(looked.rows)
+            if clips is not None and looked.image is not None:
+                clips.add(looked.image, looked.faces, looked.rows if looked.faces else ())
+                clips.end_all_but(looked.going_on)
             yield looked
         rows = summary_rows(timeline, fault=faults[0] if faults else None)
-        if not numbers:
+        if clips is not None:
+            rows = clips.answered(rows)
+        elif not numbers:
             rows = self._with_text(origin, rows)
         yield Looked(name, None, [], rows, "clip", timeline, origin)
 
     def _followed(
         self, origin: Path | bytes, name: str, sampling: Sampling, faults: list[str]
-    ) -> Iterator[_Pending]:
+    ) -> Iterator[Pending]:
         """Frames with their faces and numbers; what is wrong with the clip goes to `faults`."""
         tracker, follower = Tracker(), Follower(self.finder)
         # Few frames of a long clip are jumped to, and what lies between is then not seen.
@@ -181,8 +186,14 @@ class Analyzer:
             for frame in frames:
                 faces = follower.find(frame.image, time=frame.time, cut=frame.cut)
                 tracks = tracker.update(frame.image, faces, time=frame.time, cut=frame.cut)
-                picture = Picture(name, frame.image)
-                yield _Pending(picture, faces, tracks=tracks, frame=frame.index, time=frame.time)
+                yield Pending(
+                    Picture(name, frame.image),
+                    faces,
+                    tracks=tracks,
+                    going_on=tracker.going_on,
+                    frame=frame.index,
+                    time=frame.time,
+                )
         except MediaError as error:
             faults.append(str(error))
         finally:
@@ -200,7 +211,8 @@ class Analyzer:
             (row.track, crop_face(image, face, self.engine.crop_spec))
             for row, image, face in islice(wanted, self.batch_size)
         ]:
-            answers = self._asked([crop for _, crop in batch], numbers=False)
+            crops = [crop for _, crop in batch]
+            answers = self._asked(crops, [None] * len(crops), numbers=False)
             written |= zip((track for track, _ in batch), answers, strict=True)
         return [
             replace(row, text=said.text, warnings=(*row.warnings, *said.warnings))
@@ -209,16 +221,14 @@ class Analyzer:
             for row in rows
         ]
 
-    def _answered(self, entries: Iterable[_Pending], *, numbers: bool) -> Iterator[Looked]:
-        pending: deque[_Pending] = deque()
-        queue: deque[tuple[_Pending, NDArray[np.uint8]]] = deque()
+    def _answered(self, entries: Iterable[Pending], *, numbers: bool) -> Iterator[Looked]:
+        pending: deque[Pending] = deque()
+        queue: deque[_Asked] = deque()
         for entry in entries:
             pending.append(entry)
             image = entry.picture.image
             if image is not None:
-                queue.extend(
-                    (entry, crop_face(image, face, self.engine.crop_spec)) for face in entry.faces
-                )
+                queue.extend(self._cut(entry, image))
             # Pictures without a face wait behind those whose faces do; they must not pile up.
             while len(queue) >= self.batch_size or (queue and len(pending) > self.batch_size):
                 self._answer(queue, numbers=numbers)
@@ -227,55 +237,48 @@ class Analyzer:
             self._answer(queue, numbers=numbers)
         yield from self._finished(pending)
 
-    def _answer(self, queue: deque[tuple[_Pending, NDArray[np.uint8]]], *, numbers: bool) -> None:
+    def _cut(self, entry: Pending, image: NDArray[np.uint8]) -> Iterator[_Asked]:
+        """The faces of a picture as the engine takes them."""
+        priors: Sequence[FacePriors | None] = [None] * len(entry.faces)
+        if isinstance(self.engine, ReadsPriors):
+            priors = self.engine.face_priors(image, entry.faces)
+        for face, known in zip(entry.faces, priors, strict=True):
+            yield entry, crop_face(image, face, self.engine.crop_spec), known
+
+    def _answer(self, queue: deque[_Asked], *, numbers: bool) -> None:
         """Answers the next batch of faces, in order."""
         batch = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
-        answers = self._asked([crop for _, crop in batch], numbers=numbers)
-        for (entry, _), answer in zip(batch, answers, strict=True):
+        answers = self._asked(
+            [crop for _, crop, _ in batch], [known for _, _, known in batch], numbers=numbers
+        )
+        for (entry, _, _), answer in zip(batch, answers, strict=True):
             entry.answers.append(answer)
 
-    def _asked(self, crops: list[NDArray[np.uint8]], *, numbers: bool) -> list[Answer]:
+    def _asked(
+        self,
+        crops: list[NDArray[np.uint8]],
+        priors: Sequence[FacePriors | None],
+        *,
+        numbers: bool,
+    ) -> list[Answer]:
         """The engine's answers; failed ones where it gives none."""
         try:
+            if isinstance(self.engine, ClipEngine):  # a picture is a clip of one frame
+                clips, known = [[crop] for crop in crops], [[one] for one in priors]
+                return self.engine.answer_clips(clips, known, numbers_only=numbers)
             return self.engine.answer(crops, numbers_only=numbers)
         except EngineError as error:
             return [Answer(status="failed", warnings=(str(error),))] * len(crops)
 
-    def _finished(self, pending: deque[_Pending]) -> Iterator[Looked]:
+    def _finished(self, pending: deque[Pending]) -> Iterator[Looked]:
         while pending and len(pending[0].answers) == len(pending[0].faces):
             entry = pending.popleft()
             yield Looked(
-                entry.picture.source, entry.picture.image, entry.faces, list(self._rows(entry))
-            )
-
-    def _rows(self, entry: _Pending) -> Iterator[Analysis]:
-        picture = entry.picture
-        common: dict[str, Any] = {
-            "source": picture.source,
-            "model": self.engine.name,
-            "frame": entry.frame,
-            "time": entry.time,
-        }
-        if picture.image is None:
-            warning = picture.error or f"{picture.source}: could not be read"
-            yield Analysis(**common, status="unreadable", warnings=(warning,))
-        elif not entry.faces:
-            remedy = "; for a picture that is one face crop use --faces whole"
-            why = "no face was found" + ("" if entry.tracks is not None else remedy)
-            yield Analysis(**common, status="no_face", warnings=(*picture.warnings, why))
-        for number, (face, answer) in enumerate(zip(entry.faces, entry.answers, strict=True)):
-            yield Analysis(
-                **common,
-                face=number,
-                track=number if entry.tracks is None else entry.tracks[number],
-                status=answer.status,
-                box=face.box,
-                detection=face.detection,
-                pose=face.pose,
-                expression=answer.expression,
-                action_units=answer.action_units,
-                text=answer.text,
-                warnings=(*picture.warnings, *answer.warnings),
+                entry.picture.source,
+                entry.picture.image,
+                entry.faces,
+                list(rows_of(entry, self.engine.name)),
+                going_on=entry.going_on,
             )
 
 
@@ -287,23 +290,26 @@ def _loaded(item: Input) -> Input:
 
 
 def load(
-    model: str = "mien/nano",
+    model: str | None = None,
     *,
     faces: str = "mediapipe",
     device: str = "auto",
     batch_size: int = 16,
     endpoint: str | None = None,
     key_env: str | None = None,
+    clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
 ) -> Analyzer:
     """An analyzer that can be used again and again.
 
     Args:
-        model: "mien/nano", a folder, or any other form that `mien.engines.load.FORMS` lists.
+        model: a folder, or any other form that `mien.engines.load.FORMS` lists. By default
+            "mien/nano", and for the tracks of clips "mien/nano-video" where it is installed.
         faces: "mediapipe", or "whole" for pictures that are one face crop each.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         batch_size: faces answered at a time.
         endpoint: address of an OpenAI-compatible endpoint, for models "openai:NAME".
         key_env: environment variable that holds its key.
+        clip_frames: which frames of a track a model that reads clips is shown.
 
     Raises:
         EngineError: if the model or the device cannot be had.
@@ -311,15 +317,33 @@ def load(
     """
     finder = make_finder(faces)
     engine = load_engine(
-        model, device=device, batch_size=batch_size, endpoint=endpoint, key_env=key_env
+        model or PICTURES,
+        device=device,
+        batch_size=batch_size,
+        endpoint=endpoint,
+        key_env=key_env,
     )
-    return Analyzer(engine, finder, batch_size=batch_size)
+    clip_model = default_clip_model() if model is None else None
+    return Analyzer(
+        engine,
+        finder,
+        batch_size=batch_size,
+        clips=partial(_clip_engine, clip_model, device) if clip_model is not None else None,
+        clip_frames=clip_frames,
+    )
+
+
+def _clip_engine(model: str, device: str) -> ClipEngine:
+    engine = load_engine(model, device=device)
+    if not isinstance(engine, ClipEngine):
+        raise EngineError(f"{model} reads no clips; reinstall mien")
+    return engine
 
 
 def analyze(
     inputs: str | Path | bytes | Sequence[str | Path | bytes],
     *,
-    model: str = "mien/nano",
+    model: str | None = None,
     faces: str = "mediapipe",
     numbers: bool = False,
     device: str = "auto",

@@ -104,9 +104,12 @@ def analyze(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML file for a report.")] = None,
     model: Annotated[
-        str,
-        typer.Option(help="mien/nano, a folder, hf:REPO, openai:NAME, gemini:NAME, recorded:FILE."),
-    ] = "mien/nano",
+        str | None,
+        typer.Option(
+            help="mien/nano, a folder, hf:REPO, openai:NAME, gemini:NAME, recorded:FILE. "
+            "[default: mien/nano, and mien/nano-video for videos where it is installed]"
+        ),
+    ] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(help="Address for openai:NAME, such as http://localhost:11434/v1."),
@@ -132,6 +135,13 @@ def analyze(
     ] = False,
     start: Annotated[float, typer.Option(help="Begin so many seconds into a video.")] = 0.0,
     end: Annotated[float | None, typer.Option(help="Stop so many seconds into it.")] = None,
+    clip_frames: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frames of a person that a model for videos reads as one."),
+    ] = None,
+    around_apex: Annotated[
+        bool, typer.Option("--around-apex", help="These in a row around the strongest expression.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces answered at a time.")] = 16,
     seed: Annotated[int, typer.Option(help="For models that draw by chance.")] = 0,
@@ -141,6 +151,7 @@ def analyze(
     Exit codes: 0 done, 1 nothing could be read or an output failed, 2 wrong usage, 130 interrupted.
     """
     from mien.commands.analyze import run_analyze
+    from mien.engines.track_clips import ClipFrames
 
     if fps is None and frames is None and every is None and not scenes:
         fps = 5.0
@@ -162,6 +173,7 @@ def analyze(
             endpoint=endpoint,
             key_env=key_env,
             sampling={**sampling, "start": start, "end": end},
+            clip_frames=ClipFrames(clip_frames, "apex" if around_apex else "track"),
         )
     )
 

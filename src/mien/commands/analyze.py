@@ -11,14 +11,17 @@ from typing import Any
 from rich.console import Console
 
 from mien import __version__
-from mien.analyzer import USUAL_SAMPLING, Analyzer, Looked, load
+from mien.analyzer import USUAL_CLIP_FRAMES, USUAL_SAMPLING, Analyzer, load
 from mien.apex import apex_faces
 from mien.commands.progress import progress_bar
 from mien.draw import overlay as draw_overlay
 from mien.draw import save_overlay
 from mien.draw.video import overlay_video, video_suffix
 from mien.engines import EngineError
+from mien.engines.load import PICTURES
+from mien.engines.track_clips import ClipFrames
 from mien.faces import FinderError
+from mien.looked import Looked
 from mien.media import Sampling, expand_inputs
 from mien.report import ClipItem, ReportItem, ReportWriter, shrunk
 from mien.schema import Analysis
@@ -36,7 +39,7 @@ def run_analyze(
     out: Path | None,
     overlay: Path | None,
     report: Path | None,
-    model: str,
+    model: str | None,
     faces: str,
     numbers: bool,
     device: str,
@@ -45,6 +48,7 @@ def run_analyze(
     endpoint: str | None = None,
     key_env: str | None = None,
     sampling: Mapping[str, Any] | None = None,
+    clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
 ) -> int:
     """Runs the command and returns its exit code; see `mien analyze --help` for the arguments."""
     errors = Console(stderr=True)
@@ -65,6 +69,7 @@ def run_analyze(
             batch_size=batch_size,
             endpoint=endpoint,
             key_env=key_env,
+            clip_frames=clip_frames,
         )
     except (EngineError, FinderError, WeightsError) as error:
         errors.print(f"error: {error}", markup=False)
@@ -96,7 +101,7 @@ def run_analyze(
                     progress.console.print(line, markup=False, soft_wrap=True)
                 progress.update(task, description="faces")
                 progress.advance(task)
-    except SinkError as error:
+    except (SinkError, EngineError) as error:
         errors.print(f"error: {error}", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -108,7 +113,7 @@ def run_analyze(
         errors.print("error: none of the inputs could be read", markup=False)
         return 1
     if counts["failed"] and counts["failed"] >= counts["faces"]:
-        errors.print(f"error: {model} answered for none of the faces", markup=False)
+        errors.print(f"error: {model or PICTURES} answered for none of the faces", markup=False)
         return 1
     return 0
 

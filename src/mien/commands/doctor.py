@@ -54,8 +54,8 @@ def run_doctor() -> int:
     """Prints what is there and what is missing; returns 1 where something needed is missing."""
     import torch
 
-    from mien.engines.load import EMBEDDED
-    from mien.weights import WeightsError, verify
+    from mien.engines.load import CLIPS, EMBEDDED
+    from mien.weights import WeightsError, installed, verify
 
     table = Table(title=f"mien {__version__}, Python {platform.python_version()}")
     for column in ("part", "found", "remedy"):
@@ -76,6 +76,8 @@ def run_doctor() -> int:
             row(library, found, "apt-get install libegl1 libgles2", needed=True)
     for name in ("face_landmarker", *EMBEDDED.values()):
         try:
+            if name == EMBEDDED[CLIPS] and not installed(name):
+                continue
             verify(name)
         except WeightsError as error:
             row(f"weights {name}", None, str(error), needed=True)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.engines.load import EMBEDDED
-from mien.weights import WeightsError, verify
+from mien.weights import WeightsError, installed, verify
 
 
 def installed_models() -> list[dict[str, Any]]:
@@ -18,6 +18,9 @@ def installed_models() -> list[dict[str, Any]]:
     for name, folder_name in EMBEDDED.items():
         row: dict[str, Any] = {"model": name}
         try:
+            if not installed(folder_name):
+                rows.append({**row, "state": "not in this installation"})
+                continue
             folder = verify(folder_name)
         except WeightsError as error:
             rows.append({**row, "state": str(error)})

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from mien.engines.endpoint import EndpointResponder
     from mien.engines.local_responder import Answers
 
-EMBEDDED: dict[str, str] = {"mien/nano": "nano"}
+PICTURES, CLIPS = "mien/nano", "mien/nano-video"
+"""Who looks at pictures, and who at clips where it is installed, if no model is named."""
+
+EMBEDDED: dict[str, str] = {PICTURES: "nano", CLIPS: "nano_video"}
 """Models inside the package: name to folder under `mien/weights`."""
 
 OWN_TYPES = ("feallm", "emo_llama")
@@ -28,6 +31,7 @@ CLASSICAL = ("py-feat", "deepface", "fer")
 
 FORMS = """\
   mien/nano              the embedded model
+  mien/nano-video        the embedded model for videos
   FOLDER                 a model of mien, or any Hugging Face model for pictures and text
   hf:REPO_OR_FOLDER      any Hugging Face model for pictures and text, on this machine
   openai:MODEL           any OpenAI-compatible endpoint, with --endpoint URL
@@ -184,10 +188,15 @@ def own_folder(model: str) -> Path | None:
     Raises:
         EngineError: if the name has none of the known forms, or an embedded model is damaged.
     """
-    from mien.weights import WeightsError, verify
+    from mien.weights import WeightsError, installed, verify
 
     if model in EMBEDDED:
         try:
+            if model == CLIPS and not installed(EMBEDDED[CLIPS]):
+                raise EngineError(
+                    f"{CLIPS} is not part of this installation of mien; use {PICTURES}, or install"
+                    " a version of mien that has it"
+                )
             return verify(EMBEDDED[model])
         except WeightsError as error:
             raise EngineError(str(error)) from error
@@ -203,6 +212,23 @@ def own_folder(model: str) -> Path | None:
         raise EngineError(f"{config}: cannot be read ({error})") from error
     own = isinstance(found, dict) and found.get("model_type") in OWN_TYPES
     return Path(model) if own else None
+
+
+def default_clip_model() -> str | None:
+    """Name of the embedded model that reads clips; None where this installation has none.
+
+    Raises:
+        EngineError: if it is there, but damaged.
+    """
+    from mien.weights import WeightsError, installed
+
+    try:
+        if not installed(EMBEDDED[CLIPS]):
+            return None
+    except WeightsError as error:
+        raise EngineError(str(error)) from error
+    own_folder(CLIPS)
+    return CLIPS
 
 
 def check_model(model: str) -> None:

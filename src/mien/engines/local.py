@@ -16,11 +16,14 @@ from mien.engines.local_model import (
     MAX_NEW_TOKENS,
     LocalModel,
     Numbers,
+    Seen,
     numbers_answer,
     question,
 )
+from mien.models.priors import FacePriors
+from mien.schema import Face
 
-__all__ = ["MAX_NEW_TOKENS", "LocalEngine", "question"]
+__all__ = ["MAX_NEW_TOKENS", "LocalClipEngine", "LocalEngine", "question"]
 
 
 class LocalEngine:
@@ -38,13 +41,15 @@ class LocalEngine:
 
     @classmethod
     def from_folder(cls, folder: Path, *, name: str, device: torch.device) -> LocalEngine:
-        """Loads what `save_pretrained` wrote.
+        """Loads what `save_pretrained` wrote; a `LocalClipEngine` where the model reads clips.
 
         Raises:
             EngineError: if the folder holds no model of mien, or its files are damaged.
         """
-        engine = cls.__new__(cls)
-        engine._adopt(LocalModel.from_folder(folder, name=name, device=device))
+        core = LocalModel.from_folder(folder, name=name, device=device)
+        kind = LocalClipEngine if core.reads_clips else LocalEngine
+        engine = kind.__new__(kind)
+        engine._adopt(core)
         return engine
 
     def _adopt(self, core: LocalModel) -> None:
@@ -60,11 +65,17 @@ class LocalEngine:
         """See `mien.engines.Engine.answer`."""
         if not crops:
             return []
-        seen = self.core.look(crops)
-        numbers = [self.core.read([g[i] for g in seen.scores]) for i in range(len(crops))]
+        return self._answers(
+            self.core.look(crops), [self.core.question] * len(crops), numbers_only=numbers_only
+        )
+
+    def _answers(self, seen: Seen, questions: Sequence[str], *, numbers_only: bool) -> list[Answer]:
+        """Numbers and words of all that was seen, each behind its question."""
+        rows = range(len(questions))
+        numbers = [self.core.read([group[i] for group in seen.scores]) for i in rows]
         if numbers_only:
             return [numbers_answer(pair) for pair in numbers]
-        texts = self._write(seen.features, numbers)
+        texts = self._write(seen, questions, numbers)
         return [
             held_answer(expression, units, text)
             for (expression, units), text in zip(numbers, texts, strict=True)
@@ -75,14 +86,46 @@ class LocalEngine:
         """Uncalibrated log-likelihoods, per group of `candidates` (B, n_candidates)."""
         return self.core.look(crops).scores
 
-    def _write(self, features: torch.Tensor, numbers: Sequence[Numbers]) -> list[str]:
+    def _write(self, seen: Seen, questions: Sequence[str], numbers: Sequence[Numbers]) -> list[str]:
         """The label line of each face and what the model writes behind it."""
         lines = [
             answer_start("analysis", str(e.label), present_units(units)) for e, units in numbers
         ]
         written = self.core.write(
-            features,
-            [self.core.question + line for line in lines],
+            texts=[question + line for question, line in zip(questions, lines, strict=True)],
             max_new_tokens=MAX_NEW_TOKENS,
+            **seen.rows(range(len(questions))),
         )
         return [line + text.strip() for line, text in zip(lines, written, strict=True)]
+
+
+class LocalClipEngine(LocalEngine):
+    """A `LocalEngine` with a model that reads clips, and priors of each face (EMO-LLaMA)."""
+
+    def _adopt(self, core: LocalModel) -> None:
+        super()._adopt(core)
+        self.clip_frames: int = core.model.config.clip_frames
+
+    def face_priors(
+        self, image: NDArray[np.uint8], faces: Sequence[Face]
+    ) -> list[FacePriors | None]:
+        """See `mien.engines.base.ReadsPriors.face_priors`."""
+        assert self.core.faces is not None  # a model that reads clips has one
+        return self.core.faces.read(image, faces)
+
+    @torch.inference_mode()
+    def answer_clips(
+        self,
+        clips: Sequence[Sequence[NDArray[np.uint8]]],
+        priors: Sequence[Sequence[FacePriors | None]],
+        *,
+        numbers_only: bool = False,
+    ) -> list[Answer]:
+        """See `mien.engines.base.ClipEngine.answer_clips`."""
+        if not clips:
+            return []
+        questions = [
+            self.core.ask(frames=len(clip), priors=known)
+            for clip, known in zip(clips, priors, strict=True)
+        ]
+        return self._answers(self.core.look(clips, priors), questions, numbers_only=numbers_only)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +15,46 @@ from transformers.utils import logging as hf_logging
 
 import mien.models  # noqa: F401  registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
+from mien.engines.face_reader import FaceReader
 from mien.engines.history import Turns, messages
 from mien.engines.numbers import Candidates, read_expression, read_unit
 from mien.engines.weights_hash import folder_hash
 from mien.language import prompt_for
 from mien.models.branches import PrefixTree, score_branches
+from mien.models.emo_llama.clips import Clips
 from mien.models.multimodal import FaceModelForConditionalGeneration
+from mien.models.priors import FacePriors
 from mien.schema import ActionUnit, Expression
 
 MAX_NEW_TOKENS = 80
 """Answers are written to be shorter than this."""
 
 Numbers = tuple[Expression, tuple[ActionUnit, ...]]
+Clip = Sequence[NDArray[np.uint8]]
 
 
 @dataclass(eq=False)
 class Seen:
-    """What the model makes of some pictures, before any prompt is answered.
+    """What the model makes of some pictures or clips, before any prompt is answered.
 
     Attributes:
         features: (B, ..., D) image features.
         scores: uncalibrated log-likelihoods, per group of candidates (B, n_candidates).
+        frame_mask: of clips (B, F), 0 at padding; None where the model reads pictures alone.
+        inputs: of clips, what else the features were made from, for other instructions.
     """
 
     features: torch.Tensor
     scores: list[NDArray[np.float32]]
+    frame_mask: torch.Tensor | None = None
+    inputs: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def rows(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Features and mask of some of them, as `LocalModel.write` takes them."""
+        picked = {"features": self.features[list(rows)]}
+        if self.frame_mask is not None:
+            picked["frame_mask"] = self.frame_mask[list(rows)]
+        return picked
 
 
 class LocalModel:
@@ -66,6 +81,8 @@ class LocalModel:
         self.candidates = Candidates(tuple(config.expressions), tuple(config.action_units))
         self.action_units = self.candidates.action_units
         self.tree = PrefixTree.from_candidates(self.candidates.token_ids(processor.tokenizer))
+        self.reads_clips = config.model_type == "emo_llama"
+        self.faces = FaceReader(config, device) if self.reads_clips else None
 
     @classmethod
     def from_folder(cls, folder: Path, *, name: str, device: torch.device) -> LocalModel:
@@ -102,19 +119,119 @@ class LocalModel:
             "torch": torch.__version__,
         }
 
-    def look(self, crops: Sequence[NDArray[np.uint8]]) -> Seen:
-        """Features and the log-likelihoods of all candidates, a row a picture."""
-        inputs, count = self.prompts([self.question] * len(crops)), len(crops)
-        pictures = self.processor.picture_inputs(crops, prompt_for("analysis")).to(self.device)
+    def look(
+        self,
+        clips: Sequence[NDArray[np.uint8] | Clip],
+        priors: Sequence[Sequence[FacePriors | None]] | None = None,
+    ) -> Seen:
+        """Features and the log-likelihoods of all candidates, a row a picture or clip.
+
+        With `mirror_average` the numbers are the mean over the pictures and their mirror images,
+        but not where priors are given: landmarks have no mirror image without a table of which
+        point mirrors which, and one view with priors would be weighed against one without.
+
+        Args:
+            clips: pictures, (S, S, 3) each; or clips of them, where the model `reads_clips`.
+            priors: per clip, what is known of the face in each of its frames.
+
+        Raises:
+            ValueError: if a clip is given to a model that reads pictures alone.
+        """
+        frames = [[clip] if isinstance(clip, np.ndarray) else list(clip) for clip in clips]
+        counts, words = [len(clip) for clip in frames], prompt_for("analysis")
+        pictures = self._pictures(frames, priors, words)
         pixel_values = pictures.pop("pixel_values").to(self.model.dtype)  # (B, ..., 3, S, S)
-        if self.model.config.mirror_average:
+        known = [None] * len(frames) if priors is None else priors
+        texts = [self.ask(frames=n, priors=p) for n, p in zip(counts, known, strict=True)]
+        prompts = self.prompts(texts)
+        if self.model.config.mirror_average and priors is None:
             pixel_values = torch.cat((pixel_values, pixel_values.flip(-1)))
-            inputs = {name: tensor.repeat(2, 1) for name, tensor in inputs.items()}
+            prompts = {name: tensor.repeat(2, 1) for name, tensor in prompts.items()}
             pictures = {name: tensor.repeat(2, 1) for name, tensor in pictures.items()}
-        features = self.model.encode_images(pixel_values, **pictures)  # (B or 2B, ..., D)
-        scores = score_branches(self.model, self.tree, image_features=features, **inputs)
+        mask = pictures.get("frame_mask")
+        if self.reads_clips:
+            pictures["vision_tokens"] = self._vision(pixel_values, mask)
+            features = self.model.encode_images(**pictures)  # (B or 2B, F, T, D)
+        else:
+            features = self.model.encode_images(pixel_values, **pictures)  # (B or 2B, ..., D)
+        scores = score_branches(
+            self.model, self.tree, image_features=features, **_given(mask), **prompts
+        )
+        count = len(frames)
         views = (group.float().unflatten(0, (-1, count)).mean(0) for group in scores)
-        return Seen(features[:count], [group.cpu().numpy() for group in views])
+        return Seen(
+            features[:count],
+            [group.cpu().numpy() for group in views],
+            None if mask is None else mask[:count],
+            {name: tensor[:count] for name, tensor in pictures.items()} if self.reads_clips else {},
+        )
+
+    def look_again(
+        self, seen: Seen, rows: Sequence[int], instructions: Sequence[str]
+    ) -> dict[str, torch.Tensor]:
+        """Features of clips before other instructions, as `write` takes them.
+
+        A model that reads clips reads them with the question in mind; what its encoder saw is used
+        again. Features of other models are the same before any question.
+
+        Args:
+            seen: of `look`.
+            rows: which of its clips.
+            instructions: the user's words to each of them.
+        """
+        if not self.reads_clips or all(words == prompt_for("analysis") for words in instructions):
+            return seen.rows(rows)
+        inputs = {
+            name: tensor[list(rows)]
+            for name, tensor in seen.inputs.items()
+            if not name.startswith("qformer_")
+        }
+        read: dict[str, torch.Tensor] = self.processor.instruction_inputs(instructions)
+        inputs.update({name: tensor.to(self.device) for name, tensor in read.items()})
+        return {"features": self.model.encode_images(**inputs), "frame_mask": inputs["frame_mask"]}
+
+    def ask(
+        self,
+        prompt: str | None = None,
+        history: Turns = (),
+        *,
+        frames: int = 1,
+        priors: Sequence[FacePriors | None] | None = None,
+    ) -> str:
+        """As `question`, about a clip of so many frames with what is known of its face."""
+        text = question(self.processor, prompt, history)
+        if not self.reads_clips:
+            return text
+        known = [None] * frames if priors is None else list(priors)
+        (place,) = self.processor.replacements([range(frames)], [known])
+        one = self.processor.image_token * self.processor.num_image_tokens
+        return text.replace(one, place, 1)
+
+    def _pictures(
+        self,
+        clips: Sequence[Clip],
+        priors: Sequence[Sequence[FacePriors | None]] | None,
+        instruction: str,
+    ) -> dict[str, torch.Tensor]:
+        """What ``encode_images`` takes of clips before one instruction."""
+        if self.reads_clips:
+            inputs = self.processor(
+                videos=clips,
+                priors=priors,
+                instructions=[instruction] * len(clips),
+                return_tensors="pt",
+            )
+        else:
+            if any(len(clip) != 1 for clip in clips):
+                raise ValueError(f"{self.name} reads pictures, not clips; give one frame each")
+            inputs = self.processor.picture_inputs([clip[0] for clip in clips], instruction)
+        return dict(inputs.to(self.device))
+
+    def _vision(self, pixel_values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """(B, F, V, C) tokens of the vision encoder of (B, F, 3, S, S) clips."""
+        count, frames = pixel_values.shape[:2]
+        real = Clips(count, frames, None if mask is None else mask.bool())
+        return real.padded(self.model.model.vision_tokens(real.real(pixel_values)))
 
     def read(self, scores: Sequence[NDArray[np.float32]]) -> Numbers:
         """Calibrated numbers of one face.
@@ -143,18 +260,25 @@ class LocalModel:
         return dict(inputs.to(self.device))
 
     def write(
-        self, features: torch.Tensor, texts: Sequence[str], *, max_new_tokens: int
+        self,
+        features: torch.Tensor,
+        texts: Sequence[str],
+        *,
+        max_new_tokens: int,
+        frame_mask: torch.Tensor | None = None,
     ) -> list[str]:
         """What the model writes behind each text.
 
         Args:
             features: (B, ..., D), a row a text.
-            texts: made by `question`, perhaps with the start of an answer.
+            texts: made by `ask`, perhaps with the start of an answer.
             max_new_tokens: longest answer.
+            frame_mask: of clips, (B, F).
         """
         inputs = self.prompts(texts)
         out = self.model.generate(
             **inputs,
+            **_given(frame_mask),
             image_features=features,
             max_new_tokens=max_new_tokens,
             do_sample=False,
@@ -166,7 +290,12 @@ class LocalModel:
         return written
 
     def option_scores(
-        self, features: torch.Tensor, texts: Sequence[str], options: Sequence[str]
+        self,
+        features: torch.Tensor,
+        texts: Sequence[str],
+        options: Sequence[str],
+        *,
+        frame_mask: torch.Tensor | None = None,
     ) -> list[dict[str, float]]:
         """Sum of the log-probabilities of each option's tokens behind each text.
 
@@ -174,8 +303,9 @@ class LocalModel:
 
         Args:
             features: (B, ..., D), a row a text.
-            texts: made by `question`.
+            texts: made by `ask`.
             options: the answers to score.
+            frame_mask: of clips, (B, F).
 
         Raises:
             ValueError: if an option is empty or stands twice.
@@ -183,7 +313,13 @@ class LocalModel:
         tokenizer = self.processor.tokenizer
         ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in options]
         tree = PrefixTree.from_candidates([ids])
-        (scores,) = score_branches(self.model, tree, image_features=features, **self.prompts(texts))
+        (scores,) = score_branches(
+            self.model,
+            tree,
+            image_features=features,
+            **_given(frame_mask),
+            **self.prompts(texts),
+        )
         return [dict(zip(options, row, strict=True)) for row in scores.float().tolist()]
 
 
@@ -208,6 +344,11 @@ def question(processor: Any, prompt: str | None = None, history: Turns = ()) -> 
         messages(words.replace(mark, ""), plain, images=1), add_generation_prompt=True
     )
     return text.replace(mark, mark * processor.num_image_tokens)
+
+
+def _given(frame_mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """The mask as an input of the model; FEALLM takes none."""
+    return {} if frame_mask is None else {"frame_mask": frame_mask}
 
 
 @contextmanager

@@ -58,13 +58,16 @@ class LocalResponder:
         answers: Answers = "guided",
         batch_size: int = 16,
     ) -> LocalResponder:
-        """Loads what `save_pretrained` wrote.
+        """Loads what `save_pretrained` wrote; a `LocalClipResponder` where it reads clips.
 
         Raises:
             EngineError: if the folder holds no model of mien, or its files are damaged.
         """
+        from mien.engines.local_clip_responder import LocalClipResponder
+
         core = LocalModel.from_folder(folder, name=name, device=device)
-        return cls(core, answers=answers, batch_size=batch_size)
+        kind = LocalClipResponder if core.reads_clips else LocalResponder
+        return kind(core, answers=answers, batch_size=batch_size)
 
     def identity(self) -> Mapping[str, str]:
         """See `Responder.identity`."""
@@ -102,7 +105,7 @@ class LocalResponder:
         frames: dict[str, list[int]] = {}
         for request in batch:
             for image in request.images:
-                key = _key(image)
+                key = picture_key(image)
                 if key not in rows:
                     rows[key] = len(pictures)
                     pictures.append(image)
@@ -112,39 +115,52 @@ class LocalResponder:
         middle = {r.id: frames[r.id][len(frames[r.id]) // 2] for r in batch}
         replies: list[Reply] = []
         for group in alike(batch, lambda r: (r.options, 0 if r.options else r.max_tokens)):
-            features = seen.features[[middle[r.id] for r in group]]
-            if group[0].options:
-                replies += self._scored(group, features, numbers)
-            else:
-                replies += self._written(group, features, numbers)
+            replies += self._replies(group, seen.rows([middle[r.id] for r in group]), numbers)
         return replies
+
+    def _replies(
+        self,
+        group: Sequence[Request],
+        features: Mapping[str, torch.Tensor],
+        numbers: Mapping[str, Numbers],
+    ) -> list[Reply]:
+        """Answers to requests that are alike, from what the model sees of each."""
+        if group[0].options:
+            return self._scored(group, features, numbers)
+        return self._written(group, features, numbers)
 
     def _numbers(self, seen: Seen, frames: Sequence[int]) -> Numbers:
         return self.core.read([group[list(frames)].mean(0) for group in seen.scores])
 
     def _scored(
-        self, group: Sequence[Request], features: torch.Tensor, numbers: Mapping[str, Numbers]
+        self,
+        group: Sequence[Request],
+        features: Mapping[str, torch.Tensor],
+        numbers: Mapping[str, Numbers],
     ) -> list[Reply]:
         texts = [self._question(request) for request in group]
-        scores = self.core.option_scores(features, texts, group[0].options)
+        scores = self.core.option_scores(texts=texts, options=group[0].options, **features)
         return [
             Reply(
                 r.id,
                 numbers=numbers_answer(numbers[r.id]),
                 option_scores=row,
-                warnings=_clip_warning(r),
+                warnings=self._remarks(r),
             )
             for r, row in zip(group, scores, strict=True)
         ]
 
     def _written(
-        self, group: Sequence[Request], features: torch.Tensor, numbers: Mapping[str, Numbers]
+        self,
+        group: Sequence[Request],
+        features: Mapping[str, torch.Tensor],
+        numbers: Mapping[str, Numbers],
     ) -> list[Reply]:
         starts = [self._start(r.prompt, numbers[r.id]) for r in group]
         written = self.core.write(
-            features,
-            [self._question(r) + start for r, start in zip(group, starts, strict=True)],
+            texts=[self._question(r) + start for r, start in zip(group, starts, strict=True)],
             max_new_tokens=group[0].max_tokens,
+            **features,
         )
         replies = []
         for request, start, words in zip(group, starts, written, strict=True):
@@ -154,18 +170,21 @@ class LocalResponder:
                     request.id,
                     text=text,
                     numbers=numbers_answer(numbers[request.id]),
-                    warnings=(*_clip_warning(request), *warnings),
+                    warnings=(*self._remarks(request), *warnings),
                 )
             )
         return replies
 
     def _question(self, request: Request) -> str:
-        prompt, history = request.prompt, list(request.history)
-        if request.system and history:
-            history[0] = (f"{request.system}\n{history[0][0]}", history[0][1])
-        elif request.system:
-            prompt = f"{request.system}\n{prompt}"
-        return question(self.core.processor, prompt, history)
+        return question(self.core.processor, *words_of(request))
+
+    def _remarks(self, request: Request) -> tuple[str, ...]:
+        """Warnings about how the request was read."""
+        count = len(request.images)
+        if count == 1:
+            return ()
+        about = f"numbers are averaged over {count} frames"
+        return (f"{about}; the words are about the one in the middle",)
 
     def _fits(self, request: Request) -> bool:
         """Whether prompt and answer fit into the positions that the model was made for."""
@@ -191,10 +210,22 @@ class LocalResponder:
         return text, warnings
 
 
+def words_of(request: Request) -> tuple[str, list[tuple[str, str]]]:
+    """The question and the turns before it, with the instructions before the first of them."""
+    prompt, history = request.prompt, list(request.history)
+    if request.system and history:
+        history[0] = (f"{request.system}\n{history[0][0]}", history[0][1])
+    elif request.system:
+        prompt = f"{request.system}\n{prompt}"
+    return prompt, history
+
+
 def _fault(request: Request) -> str | None:
     """Why a request cannot be answered, or None."""
     if not request.images:
         return "the model needs a picture"
+    if request.priors and len(request.priors) != len(request.images):
+        return f"{len(request.images)} pictures but priors of {len(request.priors)}"
     try:
         for image in request.images:
             check_image(image)
@@ -205,12 +236,6 @@ def _fault(request: Request) -> str | None:
     return None
 
 
-def _key(image: NDArray[np.uint8]) -> str:
+def picture_key(image: NDArray[np.uint8]) -> str:
+    """The same for the same pixels."""
     return f"{image.shape} {hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()}"
-
-
-def _clip_warning(request: Request) -> tuple[str, ...]:
-    count = len(request.images)
-    if count == 1:
-        return ()
-    return (f"numbers are averaged over {count} frames; the words are about the one in the middle",)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.engines.base import Answer
 from mien.faces import CropSpec
+
+if TYPE_CHECKING:
+    from mien.models.priors import FacePriors
 
 ReplyStatus = Literal["ok", "failed"]
 
@@ -34,6 +37,8 @@ class Request:
         schema: JSON schema that the answer must follow where the model can be held to it.
         options: a closed set of answers to be scored by likelihood; empty for free text.
         max_tokens: longest answer, in tokens of the model.
+        priors: what is known of the face in each picture (`ReadsPriors.face_priors`); empty where
+            nothing is, and left aside by models that read no priors.
     """
 
     id: str
@@ -44,6 +49,7 @@ class Request:
     schema: Mapping[str, Any] | None = None
     options: tuple[str, ...] = ()
     max_tokens: int = 256
+    priors: tuple[FacePriors | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

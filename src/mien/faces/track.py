@@ -87,6 +87,11 @@ class Tracker:
         self._next = 0
         self._time: float | None = None
 
+    @property
+    def going_on(self) -> frozenset[int]:
+        """Numbers that may still be given to a face; all others have ended."""
+        return frozenset(track.number for track in self._tracks)
+
     def update(
         self,
         image: NDArray[np.uint8],

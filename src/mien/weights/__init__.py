@@ -41,6 +41,15 @@ def weights_dir(name: str) -> Path:
     return ROOT / name
 
 
+def installed(name: str) -> bool:
+    """Whether this installation has weights of this name, whole or damaged.
+
+    Raises:
+        WeightsError: if the manifest cannot be read.
+    """
+    return name in _read_manifest()
+
+
 def verify(name: str) -> Path:
     """Checks every listed file of these weights against the manifest, once per process.
 

@@ -36,6 +36,8 @@ class EmoLlamaConfig(FaceModelConfig):
         use_local: the clue aggregator reads landmarks, pose and blendshapes. With neither there is
             no Face Info Mining at all.
         face_embedding_size: E.
+        face_embedding_source: who makes the embedding. ``"mien/nano"``, the encoder of nano, is
+            what engines compute; with any other name they tell the model of no embedding.
         landmark_layout: a key of ``mien.models.priors.LAYOUTS``.
         landmark_dim: 2 (x, y) or 3 (x, y, z).
         landmark_regions: region to its points; the layout's own by default.
@@ -45,6 +47,7 @@ class EmoLlamaConfig(FaceModelConfig):
         num_clue_tokens: clue tokens N per frame.
         clue_layers: layers of the clue aggregator.
         clue_heads: its heads.
+        clip_frames: frames that this checkpoint is shown of a clip, if nothing else is asked for.
         prior_dropout: share of clips that lose a kind of prior (global or local) in training.
         prior_frame_dropout: share of single frames that lose it.
     """
@@ -68,6 +71,7 @@ class EmoLlamaConfig(FaceModelConfig):
     use_global: bool = True
     use_local: bool = True
     face_embedding_size: int = 256
+    face_embedding_source: str = "mien/nano"
     landmark_layout: str = "mediapipe478"
     landmark_dim: int = 3
     landmark_regions: dict[str, list[int]] = field(default_factory=dict)
@@ -77,6 +81,7 @@ class EmoLlamaConfig(FaceModelConfig):
     num_clue_tokens: int = 4
     clue_layers: int = 2
     clue_heads: int = 12
+    clip_frames: int = 8
     prior_dropout: float = 0.1
     prior_frame_dropout: float = 0.1
 
@@ -97,7 +102,7 @@ class EmoLlamaConfig(FaceModelConfig):
         for field_name in ("prior_dropout", "prior_frame_dropout"):
             if not 0 <= getattr(self, field_name) < 1:
                 raise ValueError(f"{field_name} is {getattr(self, field_name)}, outside [0, 1)")
-        for field_name in ("num_query_tokens", "num_clue_tokens", "clue_layers"):
+        for field_name in ("num_query_tokens", "num_clue_tokens", "clue_layers", "clip_frames"):
             if getattr(self, field_name) < 1:
                 raise ValueError(f"{field_name} is {getattr(self, field_name)}, less than 1")
         if self.content_pool not in ("mean", "none") and not _GRID.fullmatch(self.content_pool):

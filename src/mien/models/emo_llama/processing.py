@@ -199,6 +199,11 @@ class EmoLlamaProcessor(ProcessorMixin):
         )
         return inputs
 
+    def instruction_inputs(self, instructions: Sequence[str]) -> BatchFeature:
+        """What the Q-Former reads of an instruction for each picture or clip, as tensors."""
+        read = self._instructions(instructions, len(instructions))
+        return BatchFeature(read, tensor_type="pt")
+
     def apply_chat_template(  # type: ignore[override]
         self,
         conversation: Any,

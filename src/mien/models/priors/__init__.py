@@ -1,6 +1,6 @@
 """Facial priors: what is known of a face before the model looks, where from, and where kept."""
 
-from mien.models.priors.built_in import BuiltInPriors, EncoderEmbedding
+from mien.models.priors.built_in import BuiltInPriors, EncoderEmbedding, priors_of
 from mien.models.priors.cache import CACHE_FOLDER, CachedPriors
 from mien.models.priors.face_priors import (
     ATTRIBUTES,
@@ -28,5 +28,6 @@ __all__ = [
     "PriorSource",
     "from_facexformer",
     "in_face_frame",
+    "priors_of",
     "write_priors",
 ]

@@ -99,7 +99,7 @@ class BuiltInPriors:
                 crops.append(crop_face(picture.image, cut, self.embedding.crop_spec))
                 places.append(index)
         vectors = dict(zip(places, self.embedding(crops), strict=True)) if crops else {}
-        return [_priors(face, vectors.get(i)) for i, face in enumerate(faces)]
+        return [priors_of(face, vectors.get(i)) for i, face in enumerate(faces)]
 
     def _face(self, picture: Picture) -> Face | None:
         """The face that is meant: the given one, or the largest that is found."""
@@ -109,7 +109,8 @@ class BuiltInPriors:
         return found[0] if found else None
 
 
-def _priors(face: Face | None, embedding: NDArray[np.float32] | None) -> FacePriors:
+def priors_of(face: Face | None, embedding: NDArray[np.float32] | None = None) -> FacePriors:
+    """What a finder knows of a face, as priors; a face that is None is unknown."""
     landmarks = None if face is None else face.landmarks
     return FacePriors(
         embedding=embedding,
