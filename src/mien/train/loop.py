@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from mien.train.curves import draw_curves
+from mien.train.log import CsvLog
 
 
 def training_arguments(out: Path, **overrides: Any) -> TrainingArguments:
@@ -34,25 +34,6 @@ def training_arguments(out: Path, **overrides: Any) -> TrainingArguments:
         "disable_tqdm": True,
     }
     return TrainingArguments(**{**defaults, **overrides})
-
-
-class CsvLog(TrainerCallback):
-    """Appends every log record to `log.csv` as it comes, so that a killed run keeps its curve."""
-
-    columns = ("step", "epoch", "name", "value")
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        new = not self.path.exists()
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(self.columns)
-            for name, value in (logs or {}).items():
-                if isinstance(value, int | float) and name != "epoch":
-                    writer.writerow((state.global_step, round(state.epoch or 0, 4), name, value))
 
 
 def fit(

@@ -161,7 +161,7 @@ def save_stage(model: nn.Module, processor: Any, folder: Path, *, base: str) -> 
         base: name of the model that the adapters belong to.
     """
     if hasattr(model, "peft_config"):
-        for config in model.peft_config.values():  # type: ignore[union-attr,operator]
+        for config in model.peft_config.values():  # type: ignore[operator]
             config.base_model_name_or_path = base
     model.save_pretrained(str(folder))  # type: ignore[operator]
     processor.save_pretrained(folder)

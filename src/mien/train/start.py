@@ -9,7 +9,6 @@ import torch
 
 from mien.engines.base import EngineError
 from mien.engines.load import EMBEDDED, OWN_TYPES, own_folder
-from mien.models.multimodal import FaceModelForConditionalGeneration
 from mien.train.fields import RecipeError
 
 PRECISIONS: dict[str, torch.dtype] = {
@@ -19,14 +18,15 @@ PRECISIONS: dict[str, torch.dtype] = {
 }
 
 
-def load_start(
-    start: str, *, precision: str = "float32"
-) -> tuple[FaceModelForConditionalGeneration, Any]:
+def load_start(start: str, *, precision: str = "float32") -> tuple[Any, Any]:
     """Loads a model of mien with its processor.
 
     Args:
         start: "mien/nano", a folder, or a name on the Hub.
         precision: "float32", "bf16" or "fp16": how frozen weights are kept.
+
+    Returns:
+        A `FaceModelForConditionalGeneration` and its processor.
 
     Raises:
         RecipeError: if there is no such model, or it is none of mien's.

@@ -1,0 +1,104 @@
+"""Ends of a run before its time: by the user, by numbers that are none, by full memory."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+NAN_BATCH = "nan_batch.pt"
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why and what to change."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped the run; a checkpoint was written first."""
+
+
+class StopOnSignal(TrainerCallback):
+    """Ends the run behind the step under way, with a checkpoint, on Ctrl-C or SIGTERM.
+
+    A second Ctrl-C ends it at once.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._asked = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes the signals over while it is open; does nothing outside of the main thread."""
+        before: dict[int, Any] = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before[number] = signal.signal(number, self._ask)
+        except ValueError:  # not the main thread
+            pass
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: Any) -> None:
+        if self._asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._agreed(args):
+            self.stopped = True
+            control.should_save = True
+            control.should_training_stop = True
+
+    def _agreed(self, args: Any) -> bool:
+        """Whether any process was asked to stop: all stop at the same step."""
+        if args.world_size <= 1:
+            return self._asked
+        asked = torch.tensor(int(self._asked), device=args.device)
+        torch.distributed.all_reduce(asked)
+        return bool(asked)
+
+
+def save_nan_batch(folder: Path, batch: dict[str, Any], ids: Any, step: int) -> Path:
+    """Keeps a batch that gave no number, to look at: `torch.load(path, weights_only=False)`."""
+    path = folder / NAN_BATCH
+    kept = {k: v.detach().cpu() if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+    torch.save({"batch": kept, "rows": ids, "step": step}, path)
+    return path
+
+
+def nan_error(what: str, path: Path, ids: Any, step: int) -> TrainingError:
+    """What to say where a loss or a gradient is NaN or infinite."""
+    rows = f" (rows {', '.join(map(str, list(ids)[:3]))} ...)" if ids else ""
+    return TrainingError(
+        f"{what} is not finite at step {step}; the batch is kept in {path}{rows}. Look at it, "
+        "lower learning_rate, or take precision: float32; the last checkpoint is from before"
+    )
+
+
+def out_of_memory(error: BaseException, batch_size: int, accumulation: int) -> TrainingError | None:
+    """What to change where memory ran out; None for any other error."""
+    text = str(error)
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if not known and not any(s in text for s in ("out of memory", "can't allocate memory")):
+        return None
+    halved = max(batch_size // 2, 1)
+    doubled = accumulation * (batch_size // halved)
+    first = (
+        f"set batch_size: {halved} with accumulation: {doubled}, which learns the same"
+        if batch_size > 1
+        else "shorten max_length"
+    )
+    return TrainingError(
+        f"out of memory with batch_size {batch_size}: {first}; or gradient_checkpointing: true, "
+        "precision: bf16, or data.cache, which takes the frozen encoder out of the step "
+        f"({text.splitlines()[0] if text else type(error).__name__})"
+    )
