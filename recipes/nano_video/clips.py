@@ -102,14 +102,10 @@ def _clip(studio: Studio, finder: Finder, number: int, split: Split) -> dict[str
         shot = studio(scene)
         row["intensities"][k] = [unit.intensity for unit in shot.units]
         row["visible"][k] = [unit.visible for unit in shot.units]
-        face = _found(finder, shot.image)
-        if face is None or face.landmarks is None:
+        face, crop = found_face(finder, shot.image, CROP, enlarged=ENLARGED)
+        if face is None:
             continue
-        try:
-            crop = crop_face(shot.image, face, CROP)
-        except ValueError:  # the points lie outside of the picture
-            continue
-        row["crops"][k] = np.asarray(Image.fromarray(crop).convert("L"))
+        row["crops"][k] = crop
         row["found"][k] = True
         row["landmarks"][k] = face.landmarks
         row["blendshapes"][k] = list(face.blendshapes.values())
@@ -118,19 +114,32 @@ def _clip(studio: Studio, finder: Finder, number: int, split: Split) -> dict[str
     return row
 
 
-def _found(finder: Finder, image: NDArray[np.uint8]) -> Face | None:
-    """The face, in the picture's own pixels."""
-    large = Image.fromarray(image).resize((ENLARGED, ENLARGED), Image.Resampling.BICUBIC)
-    faces = finder.find(np.asarray(large))
+def found_face(
+    finder: Finder, image: NDArray[np.uint8], spec: CropSpec, *, enlarged: int | None = None
+) -> tuple[Face | None, NDArray[np.uint8] | None]:
+    """The largest face of a picture, in the picture's pixels, and its grey crop; None without.
+
+    Args:
+        finder: of faces.
+        image: (H, W, 3).
+        spec: of the crop.
+        enlarged: side to which a small square picture is enlarged for the finder.
+    """
+    seen, share = image, 1.0
+    if enlarged is not None:
+        large = Image.fromarray(image).resize((enlarged, enlarged), Image.Resampling.BICUBIC)
+        seen, share = np.asarray(large), image.shape[1] / enlarged
+    faces = finder.find(seen)
     if not faces or faces[0].landmarks is None or not faces[0].blendshapes:
-        return None
-    share = SIZE / ENLARGED
+        return None, None
     box = tuple(float(v) * share for v in faces[0].box)
-    return replace(
-        faces[0],
-        box=box,  # type: ignore[arg-type]
-        landmarks=np.asarray(faces[0].landmarks, np.float32) * np.float32(share),
-    )
+    landmarks = np.asarray(faces[0].landmarks, np.float32) * np.float32(share)
+    face = replace(faces[0], box=box, landmarks=landmarks)  # type: ignore[arg-type]
+    try:
+        crop = crop_face(image, face, spec)
+    except ValueError:  # the points lie outside of the picture
+        return None, None
+    return face, np.asarray(Image.fromarray(crop).convert("L"))
 
 
 def _about(script: Script, number: int, model: FaceModel) -> dict[str, Any]:
