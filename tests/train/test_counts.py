@@ -24,9 +24,9 @@ def test_targets_are_counted_where_they_are_known():
     # The first token of a row is predicted by none, so its label is no target.
     assert counted(**batch()) == {
         "text": 3,
-        "expression": 2,
+        "faces": 3,
         "units": 3,
-        "soft_expression": 1,
+        "soft_faces": 1,
         "soft_units": 3,
     }
 
@@ -36,9 +36,9 @@ def test_what_is_absent_counts_nothing(missing):
     given = {name: value for name, value in batch().items() if name not in missing}
     kinds = {
         "labels": "text",
-        "expression_targets": "expression",
+        "expression_targets": "faces",
         "unit_targets": "units",
-        "soft_expression": "soft_expression",
+        "soft_expression": "soft_faces",
         "soft_presence": "soft_units",
     }
     counts = counted(**given)

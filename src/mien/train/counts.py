@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from transformers import Trainer
 
-COUNTED = ("text", "expression", "units", "soft_expression", "soft_units")
-"""Order of the counts."""
+COUNTED = ("text", "faces", "units", "soft_faces", "soft_units")
+"""Order of the counts: learned tokens, faces, known units, and what a teacher speaks of."""
 
 
 def count_targets(batch: Mapping[str, Any]) -> Tensor:
@@ -24,27 +24,25 @@ def count_targets(batch: Mapping[str, Any]) -> Tensor:
 
     Args:
         batch: as `mien.train.collate` makes it: `labels` (T, L) with -100 where nothing is to be
-            learned, `expression_targets` (B, E) zeros where unknown, `unit_targets` (B, U) NaN
-            where unknown, `soft_expression` (B, E) and `soft_presence` (B, U) likewise NaN. What
-            is absent counts 0.
+            learned, `expression_targets` (B, E), `unit_targets` (B, U) NaN where unknown,
+            `soft_expression` (B, E) and `soft_presence` (B, U) likewise. What is absent counts 0.
     """
-    labels, expression = batch.get("labels"), batch.get("expression_targets")
+    labels, faces = batch.get("labels"), batch.get("expression_targets")
+    soft = batch.get("soft_expression")
     counts = [
-        0 if labels is None else (labels[:, 1:] != -100).sum(),
-        0 if expression is None else (expression.sum(-1) > 0).sum(),
+        None if labels is None else labels[:, 1:] != -100,
+        None if faces is None else torch.ones_like(faces[:, 0]),
         _known(batch.get("unit_targets")),
-        _known(batch.get("soft_expression"), rows=True),
+        None if soft is None else ~soft.isnan().any(-1),
         _known(batch.get("soft_presence")),
     ]
-    return torch.tensor([float(count) for count in counts])
+    device = next((count.device for count in counts if count is not None), None)
+    zero = torch.zeros((), device=device)
+    return torch.stack([zero if count is None else count.float().sum() for count in counts])
 
 
-def _known(values: Tensor | None, *, rows: bool = False) -> Tensor | int:
-    """Values that are not NaN, or rows of them."""
-    if values is None:
-        return 0
-    known = ~torch.isnan(values)
-    return known.all(-1).sum() if rows else known.sum()
+def _known(values: Tensor | None) -> Tensor | None:
+    return None if values is None else ~values.isnan()
 
 
 class CountingTrainer(Trainer):

@@ -112,7 +112,7 @@ class StageTrainer(CountingTrainer):
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
         loss, outputs = result
-        for name, part in outputs.get("parts", {}).items():
+        for name, part in {**outputs.get("parts", {}), "batches": 1}.items():
             self._parts[name] = self._parts.get(name, 0) + torch.as_tensor(part).detach()
         if not bool(torch.isfinite(loss.detach()).all()):
             self._stop("the loss")
@@ -123,15 +123,28 @@ class StageTrainer(CountingTrainer):
         steps = self.state.global_step - self._parts_since
         if "loss" in logs and steps > 0:
             # Each batch holds its share of a step's loss; so batches and devices are summed up.
-            scale = self.args.world_size / steps
-            logs |= {f"loss_{name}": float(x) * scale for name, x in self._parts.items()}
+            parts = self._summed_parts()
+            padding, batches = parts.pop("padding", None), parts.pop("batches")
+            logs |= {f"loss_{name}": value / steps for name, value in parts.items()}
+            if padding is not None:
+                logs["padding"] = padding / batches
             self._parts, self._parts_since = {}, self.state.global_step
         super().log(logs, start_time)
+
+    def _summed_parts(self) -> dict[str, float]:
+        """The parts over all devices; one that has no text in its batches has no such part."""
+        parts = {name: float(value) for name, value in self._parts.items()}
+        if self.args.world_size <= 1:
+            return parts
+        everyone: list[Any] = [None] * self.args.world_size
+        torch.distributed.all_gather_object(everyone, parts)
+        names = dict.fromkeys(name for each in everyone for name in each)
+        return {name: sum(each.get(name, 0.0) for each in everyone) for name in names}
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         norm = super()._clip_grad_norm(model)
         # With fp16 the scaler itself skips steps whose gradients overflow.
-        if not self.args.fp16 and not np.isfinite(float(norm)):
+        if norm is not None and not self.args.fp16 and not np.isfinite(float(norm)):
             self._stop("the gradient")
         return norm
 
@@ -187,6 +200,7 @@ class StageTrainer(CountingTrainer):
             self._part = part
             try:
                 super()._save_checkpoint(model, trial)
+                self.accelerator.wait_for_everyone()  # each process writes its random state
                 if main:
                     self.state.best_model_checkpoint = self._best()
                     self.state.save_to_json(str(part / name / STATE))
