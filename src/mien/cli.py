@@ -16,6 +16,7 @@ from mien.commands.chat import chat
 from mien.commands.data import data_app
 from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
+from mien.commands.train import train
 
 app = typer.Typer(
     name="mien",
@@ -62,6 +63,13 @@ class ImageFormat(StrEnum):
     webp = "webp"
     png = "png"
     jpg = "jpg"
+
+
+class Quantize(StrEnum):
+    """How large language models are made smaller."""
+
+    eight = "8bit"
+    four = "4bit"
 
 
 class FaceFinder(StrEnum):
@@ -143,6 +151,10 @@ def analyze(
         bool, typer.Option("--around-apex", help="These in a row around the strongest expression.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    quantize: Annotated[
+        Quantize | None,
+        typer.Option(help="Load the language model in 8 or 4 bits; needs bitsandbytes."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Faces answered at a time.")] = 16,
     seed: Annotated[int, typer.Option(help="For models that draw by chance.")] = 0,
 ) -> None:
@@ -172,6 +184,7 @@ def analyze(
             seed=seed,
             endpoint=endpoint,
             key_env=key_env,
+            quantize=quantize.value if quantize else None,
             sampling={**sampling, "start": start, "end": end},
             clip_frames=ClipFrames(clip_frames, "apex" if around_apex else "track"),
         )
@@ -183,6 +196,7 @@ app.add_typer(synth_app, name="synth")
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 app.command()(chat)
+app.command()(train)
 # Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
 synth_app.command("feabench")(feabench)
 synth_app.command("sequence")(sequence)

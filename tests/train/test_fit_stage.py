@@ -150,7 +150,7 @@ def test_the_best_checkpoint_stays_and_is_taken(tmp_path, monkeypatch):
 def test_speed_is_reported(tmp_path):
     one = stage(max_steps=4)
     made = learner(one)
-    figures = fit_stage(made, feed(made, validation=False), one, tmp_path, seed=0)
+    figures = fit_stage(made, feed(made, validation=False), one, tmp_path, seed=0).speed
     assert figures["steps"] == 2  # the first two are a warm-up
     assert figures["samples_per_second"] == pytest.approx(2 * 4 / figures["seconds"])
     tokens = feed(made).train.base["attention_mask"][0].sum()

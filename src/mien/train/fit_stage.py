@@ -47,6 +47,20 @@ class Feed:
     action_units: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """How a stage ended.
+
+    Attributes:
+        speed: figures of `SpeedMeter.report`.
+        state: weights of the learner, gathered from the devices that share them out; None where
+            the learner itself holds them. On the main process alone.
+    """
+
+    speed: dict[str, Any]
+    state: dict[str, torch.Tensor] | None = None
+
+
 class _Epochs(TrainerCallback):
     """Tells the sampler the epoch, also where a run goes on in the middle of one."""
 
@@ -140,7 +154,7 @@ def fit_stage(
     workers: int = 0,
     report: tuple[str, ...] = (),
     callbacks: tuple[TrainerCallback, ...] = (),
-) -> dict[str, Any]:
+) -> Fitted:
     """Trains a stage, going on from its last whole checkpoint if there is one.
 
     Args:
@@ -155,7 +169,7 @@ def fit_stage(
         callbacks: further ones.
 
     Returns:
-        Figures of its speed.
+        Figures of its speed, and weights that are shared out over devices.
 
     Raises:
         Interrupted: by Ctrl-C or SIGTERM, behind a checkpoint.
@@ -214,7 +228,10 @@ def fit_stage(
         trainer._load_best_model()
     if args.should_save and (out / "log.csv").exists():
         draw_curves(out / "log.csv", out / "curves.png")
-    return speed.report(args.world_size)
+    state = None
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    return Fitted(speed.report(args.world_size), state)
 
 
 def _train(trainer: StageTrainer, found: Path | None) -> None:

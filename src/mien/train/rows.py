@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,23 @@ class InstructionRows:
         source = pc.fill_null(self._table.column("source"), "")
         names = pc.binary_join_element_wise(source, sample, "\n").dictionary_encode()
         return names.combine_chunks().indices.to_numpy().astype(np.int32)
+
+    def labels(self, rows: NDArray[np.int64]) -> list[dict[str, Any] | None]:
+        """Labels of these rows, without their texts and pictures."""
+        import pyarrow as pa
+
+        labels: list[dict[str, Any] | None]
+        labels = self._table.column("labels").take(pa.array(rows)).to_pylist()
+        return labels
+
+    def labels(self, indices: NDArray[np.integer]) -> Iterator[dict[str, Any] | None]:
+        """The labels of some rows, in rising order of the rows, without anything else of them."""
+        column = self._table.column("labels")
+        wanted = np.sort(np.asarray(indices))
+        ends = np.searchsorted(wanted, self._starts)
+        for number, chunk in enumerate(column.chunks):
+            places = wanted[ends[number] : ends[number + 1]] - self._starts[number]
+            yield from chunk.take(places).to_pylist()
 
     def open_pictures(self, row: dict[str, Any], clip_frames: int) -> list[NDArray[np.uint8]]:
         """The picture of a row, or the frames of its clip.

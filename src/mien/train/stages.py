@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,20 +152,47 @@ def count_parts(model: nn.Module) -> dict[str, PartCount]:
     return {part: PartCount(*pair) for part, pair in counts.items()}
 
 
-def save_stage(model: nn.Module, processor: Any, folder: Path, *, base: str) -> None:
+def save_stage(
+    model: Any,
+    processor: Any,
+    folder: Path,
+    *,
+    base: str,
+    state: dict[str, torch.Tensor] | None = None,
+) -> None:
     """Writes what a stage made: adapters with the modules they go with, or the whole model.
+
+    The folder appears whole or not at all.
 
     Args:
         model: what `prepare_stage` gave, trained.
         processor: goes with it.
-        folder: to write to.
+        folder: to write to; what is there is replaced.
         base: name of the model that the adapters belong to.
+        state: the model's weights, where they were gathered from several devices.
     """
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    given = {} if state is None else {"state_dict": state}
     if hasattr(model, "peft_config"):
-        for config in model.peft_config.values():  # type: ignore[operator]
+        for config in model.peft_config.values():
             config.base_model_name_or_path = base
-    model.save_pretrained(str(folder))  # type: ignore[operator]
-    processor.save_pretrained(folder)
+        # "auto" would ask the Hub whether the base's vocabulary has grown.
+        model.save_pretrained(str(part), save_embedding_layers=False, **given)
+    else:
+        model.config.calibration = {}  # it was of the weights before
+        model.save_pretrained(str(part), **given)
+    processor.save_pretrained(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+
+
+def checkpoint_activations(model: nn.Module) -> None:
+    """Has the model compute activations twice instead of keeping them."""
+    base: Any = base_of(model)
+    # Transformers 5.2x has renamed it.
+    enable = getattr(base, "activation_checkpointing_enable", base.gradient_checkpointing_enable)
+    enable({"use_reentrant": False})
 
 
 def same_adapters(before: Stage, after: Stage) -> bool:

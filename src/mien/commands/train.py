@@ -1,0 +1,95 @@
+"""`mien train`: recipes, what they would do, and the run itself."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(help="YAML file, or feallm-7b, feallm-qwen, emo-llama-7b, nano."),
+    ],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="field=value, such as data.train.0.rows=DIR; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. [default: the recipe's, or runs/NAME]")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove what an earlier run left there first.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Load everything, say what would be done, and stop."),
+    ] = False,
+) -> None:
+    """Train a model by a recipe; a run that was stopped goes on with the same command.
+
+    Exit codes: 0 done, 1 training or an output failed, 2 wrong usage, 130 interrupted.
+    """
+    raise typer.Exit(run_train(recipe, overrides=set_ or [], out=out, fresh=fresh, dry_run=dry_run))
+
+
+def run_train(
+    source: str, *, overrides: list[str], out: Path | None, fresh: bool, dry_run: bool
+) -> int:
+    """Runs `mien train`; returns the exit code."""
+    import logging
+
+    from mien.train.fields import RecipeError
+    from mien.train.recipe import load_recipe
+
+    try:
+        recipe = load_recipe(source, overrides)
+    except RecipeError as error:
+        return _failed(error, 2)
+    folder = out or recipe.out or Path("runs") / recipe.name
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+
+    from mien.partfile import SinkError
+    from mien.train.checkpoints import CheckpointError
+    from mien.train.overview import overview
+    from mien.train.rows import RowsError
+    from mien.train.run import is_main, prepare
+    from mien.train.run import train as train_recipe
+    from mien.train.stops import Interrupted, TrainingError
+
+    if is_main():
+        logging.getLogger("mien").setLevel(logging.INFO)
+    try:
+        if dry_run:
+            for number in range(len(recipe.stages)):
+                for line in overview(recipe, number, prepare(recipe, number, recipe.start)):
+                    typer.echo(line)
+            return 0
+        result = train_recipe(recipe, out=folder, resume=not fresh)
+    except (RecipeError, RowsError) as error:
+        return _failed(error, 2)
+    except (TrainingError, CheckpointError, SinkError, ImportError) as error:
+        return _failed(error, 1)
+    except Interrupted as error:
+        typer.echo(f"{error}; to go on: {_command(source, overrides, out)}", err=True)
+        return 130
+    if is_main():
+        typer.echo(str(result))
+    return 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    typer.echo(f"error: {error}", err=True)
+    return code
+
+
+def _command(source: str, overrides: list[str], out: Path | None) -> str:
+    words = ["mien", "train", source]
+    for override in overrides:
+        words += ["--set", override]
+    if out is not None:
+        words += ["--out", str(out)]
+    return shlex.join(words)

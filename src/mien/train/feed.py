@@ -1,0 +1,142 @@
+"""From the data of a recipe to what a stage learns from, and how rare each label is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.train.collate import Collator
+from mien.train.faces import CACHE_FOLDER, FaceCrops
+from mien.train.fields import RecipeError
+from mien.train.fit_stage import Feed
+from mien.train.items import ItemSource, TrainItems
+from mien.train.recipe import DataSpec, Source
+from mien.train.rows import InstructionRows
+from mien.train.sampler import VisitSampler
+from mien.train.scores import unit_presence
+from mien.train.soft_labels import SoftLabels
+from mien.train.targets import targets_of
+
+
+def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_size: int) -> Feed:
+    """Opens rows and pictures; nothing is read yet but the rows' index.
+
+    Args:
+        spec: what the recipe says.
+        config: of the model.
+        processor: of the model.
+        seed: of order, augmentation and wording.
+        batch_size: over all devices.
+
+    Raises:
+        mien.train.rows.RowsError: if rows are missing or damaged.
+        RecipeError: if they do not fit the model.
+    """
+    soft = None
+    if spec.soft_labels is not None:
+        soft = SoftLabels(spec.soft_labels, config.expressions, config.action_units)
+    shared = {
+        "expressions": config.expressions,
+        "units": config.action_units,
+        "seed": seed,
+        "by": spec.by,
+        "clip_frames": spec.frames,
+        "frame_tokens": processor.num_image_tokens,
+        "soft_labels": soft,
+    }
+    crops = FaceCrops(config.crop_spec, faces=spec.faces, folder=_beside(spec.train[0].rows))
+    items = TrainItems(
+        [_source(one, config) for one in spec.train],
+        crops=crops,
+        invented=spec.invented,
+        features=_features(spec, config),
+        **shared,
+    )
+    checked = None
+    if spec.validation:
+        folder = _beside(spec.validation[0].rows)
+        checked = TrainItems(
+            [_source(one, config) for one in spec.validation],
+            crops=FaceCrops(config.crop_spec, faces=spec.faces, folder=folder),
+            train=False,
+            **shared,
+        )
+    return Feed(
+        train=items,
+        sampler=VisitSampler(
+            items, seed=seed, batch_size=batch_size, group_by_length=spec.group_by_length
+        ),
+        collator=Collator(
+            processor,
+            config,
+            seed=seed,
+            text_share=spec.text_share,
+            max_length=spec.max_length,
+            too_long=spec.too_long,
+        ),
+        validation=checked,
+        expressions=tuple(config.expressions),
+        action_units=tuple(config.action_units),
+    )
+
+
+def _features(spec: DataSpec, config: Any) -> None:
+    if spec.cache is not None:
+        raise RecipeError("data.cache is not wired yet; leave it out")
+
+
+def _beside(rows: Path) -> Path:
+    return (rows if rows.is_dir() else rows.parent) / CACHE_FOLDER
+
+
+def _source(one: Source, config: Any) -> ItemSource:
+    rows = InstructionRows(one.rows, root=one.root)
+    return ItemSource(rows, one.weight, one.augment, _priors(one, config))
+
+
+def _priors(one: Source, config: Any) -> Any:
+    """Who computes facial priors, with what was computed kept beside the rows."""
+    if one.priors is None:
+        return None
+    if not hasattr(config, "landmark_layout"):
+        raise RecipeError(
+            f"priors: {one.priors}: a {config.model_type} model takes none; leave priors out"
+        )
+    from mien.models.priors import CACHE_FOLDER as KEPT
+    from mien.models.priors import BuiltInPriors, CachedPriors, FilePriors
+
+    if one.priors == "built-in":
+        folder = one.rows if one.rows.is_dir() else one.rows.parent
+        return CachedPriors(BuiltInPriors(), folder / KEPT)
+    path = Path(one.priors).expanduser()
+    if not path.is_file():
+        raise RecipeError(f'priors: {one.priors}: no such file; give one, or "built-in"')
+    return FilePriors(path, missing_is_unknown=True)
+
+
+def label_counts(items: TrainItems) -> tuple[list[float], list[float]]:
+    """How often each label stands, with the sources' weights.
+
+    Returns:
+        Faces of each expression; share of the faces with a unit labelled that show it clearly,
+        NaN where it is nowhere labelled.
+    """
+    expression = np.zeros(len(items.expressions))
+    shown, known = np.zeros((2, len(items.units)))
+    for number, one in enumerate(items.sources):
+        for each in one.rows.labels(items.faces(number)):
+            classes, units = targets_of(each, items.expressions, items.units)
+            presence = unit_presence(units)
+            expression += one.weight * classes
+            shown += one.weight * (presence == 1)
+            known += one.weight * np.isfinite(presence)
+    return expression.tolist(), _shares(shown, known)
+
+
+def _shares(shown: NDArray[np.floating], known: NDArray[np.floating]) -> list[float]:
+    none: Sequence[bool] = known == 0
+    return np.where(none, np.nan, shown / np.where(none, 1, known)).tolist()

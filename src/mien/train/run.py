@@ -1,0 +1,291 @@
+"""`mien train`: the stages of a recipe in order, each of which goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mien.partfile import write_whole
+from mien.train.feed import label_counts, open_feed
+from mien.train.fields import RecipeError, plain
+from mien.train.fit_stage import Feed, fit_stage
+from mien.train.objective import Objective
+from mien.train.overview import overview
+from mien.train.recipe import DataSpec, LossSpec, Recipe, Stage
+from mien.train.speed import speed_line, write_speed
+from mien.train.stages import (
+    base_of,
+    checkpoint_activations,
+    merged,
+    prepare_stage,
+    same_adapters,
+    save_stage,
+)
+from mien.train.start import load_start
+from mien.train.targets import class_weights, unit_weights
+
+log = logging.getLogger(__name__)
+
+RECIPE = "recipe.json"
+MODEL = "model"
+# What may change between a run and its continuation: none of it moves a weight.
+_FREE = ("out", "report", "data.workers")
+_FREE_IN_STAGE = ("log_every", "keep", "gradient_checkpointing", "data.workers")
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What a stage starts from.
+
+    Attributes:
+        base: folder or name of a whole model.
+        adapter: of the stage before, which belong to it.
+    """
+
+    base: str
+    adapter: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage, ready to run.
+
+    Attributes:
+        model: what trains, within PEFT's wrapper where adapters do.
+        processor: of the model.
+        feed: what it learns from.
+        learner: the model under its losses.
+    """
+
+    model: nn.Module
+    processor: Any
+    feed: Feed
+    learner: nn.Module
+
+
+def train(recipe: Recipe, *, out: Path, resume: bool = True) -> Path:
+    """Runs a recipe.
+
+    Args:
+        recipe: from `load_recipe`.
+        out: folder of the run: a folder for each stage, `model`, `speed.json`, `recipe.json`.
+        resume: go on from what is there; else it is removed first.
+
+    Returns:
+        Folder of the final model: a whole one, or adapters where the last stage trains them
+        (`mien merge` folds them in).
+
+    Raises:
+        RecipeError: if recipe, model and data do not fit, or `out` holds another run.
+        mien.train.stops.Interrupted: by Ctrl-C or SIGTERM, behind a checkpoint.
+        mien.train.stops.TrainingError: if training cannot go on.
+        mien.train.checkpoints.CheckpointError: if a checkpoint cannot be written.
+    """
+    _claim(recipe, out, resume=resume)
+    standing = _Standing(_named(recipe.start))
+    before: Stage | None = None
+    for number, stage in enumerate(recipe.stages):
+        last = number == len(recipe.stages) - 1
+        result = (out if last else out / stage.name) / MODEL
+        if not result.is_dir():
+            standing = _based(standing, before, stage, out)
+            _run_stage(recipe, number, standing, before, out=out, result=result)
+        else:
+            log.info("stage %s is done: %s", stage.name, result)
+        if "lora" in stage.train:
+            standing = _Standing(_base_name(result), result)
+        else:
+            standing = _Standing(str(result))
+        before = stage
+    return out / MODEL
+
+
+def prepare(
+    recipe: Recipe,
+    number: int,
+    base: str,
+    adapter: Path | None = None,
+    *,
+    processes: int = 1,
+) -> Prepared:
+    """Loads what a stage needs.
+
+    Args:
+        recipe: the run.
+        number: of the stage.
+        base: folder or name of the model.
+        adapter: adapters to go on with.
+        processes: that train at the same time.
+    """
+    stage = recipe.stages[number]
+    model, processor = load_start(base, precision=stage.precision)
+    torch.manual_seed(recipe.seed + number)
+    network = prepare_stage(model, stage, adapter=adapter)
+    if stage.gradient_checkpointing:
+        checkpoint_activations(network)
+    config = base_of(network).config
+    loss, data = stage_loss(recipe, stage), stage_data(recipe, stage)
+    feed = open_feed(
+        data,
+        config,
+        processor,
+        seed=recipe.seed + number,
+        batch_size=stage.batch_size * processes,
+    )
+    weights: dict[str, Any] = {}
+    if loss.balance and loss.numbers:
+        faces, shares = label_counts(feed.train)  # type: ignore[arg-type]  # open_feed makes them
+        weights = {"class_weights": class_weights(faces), "unit_weights": unit_weights(shares)}
+    return Prepared(network, processor, feed, Objective(network, processor, loss, **weights))
+
+
+def stage_data(recipe: Recipe, stage: Stage) -> DataSpec:
+    return stage.data or recipe.data
+
+
+def stage_loss(recipe: Recipe, stage: Stage) -> LossSpec:
+    return stage.loss or recipe.loss
+
+
+def _run_stage(
+    recipe: Recipe,
+    number: int,
+    standing: _Standing,
+    before: Stage | None,
+    *,
+    out: Path,
+    result: Path,
+) -> None:
+    stage = recipe.stages[number]
+    ready = prepare(recipe, number, standing.base, standing.adapter, processes=processes())
+    if is_main():
+        for line in overview(recipe, number, ready):
+            log.info("%s", line)
+    fitted = fit_stage(
+        ready.learner,
+        ready.feed,
+        stage,
+        out / stage.name,
+        seed=recipe.seed + number,
+        metric=recipe.metric,
+        workers=stage_data(recipe, stage).workers,
+        report=recipe.report,
+    )
+    if is_main():
+        state = None
+        if fitted.state is not None:
+            state = {k.removeprefix("model."): v for k, v in fitted.state.items()}
+        save_stage(ready.model, ready.processor, result, base=standing.base, state=state)
+        if fitted.speed["steps"]:
+            write_speed(out / "speed.json", stage.name, fitted.speed)
+            log.info("stage %s: %s", stage.name, speed_line(fitted.speed))
+    _wait()
+
+
+def _based(standing: _Standing, before: Stage | None, stage: Stage, out: Path) -> _Standing:
+    """What a stage starts from: adapters of another kind are folded into a model of their own."""
+    if standing.adapter is None or before is None or same_adapters(before, stage):
+        return standing
+    folder = out / before.name / "merged"
+    if is_main() and not folder.is_dir():
+        model, processor = load_start(standing.base, precision=stage.precision)
+        save_stage(merged(model, standing.adapter), processor, folder, base=standing.base)
+    _wait()
+    return _Standing(str(folder))
+
+
+def _base_name(adapter: Path) -> str:
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    return str(config["base_model_name_or_path"])
+
+
+def _named(start: str) -> str:
+    """A start as it may stand in an adapter's config: folders by their whole path."""
+    path = Path(start).expanduser()
+    return str(path.resolve()) if path.is_dir() else start
+
+
+# --- the folder of a run
+
+
+def _claim(recipe: Recipe, out: Path, *, resume: bool) -> None:
+    """Makes the folder this run's, or refuses one that is another's."""
+    if is_main():
+        known = out / RECIPE
+        if known.is_file():
+            old = json.loads(known.read_text(encoding="utf-8"))
+            if not resume:
+                _clear(old, out)
+            else:
+                _same(old, plain(recipe), out)
+        elif (out / MODEL).exists():
+            raise RecipeError(f"{out} holds a model that is not of such a run; give another --out")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecipeError(f"cannot make {out}: {error.strerror}; give another --out") from None
+        write_whole(known, (json.dumps(plain(recipe), indent=1) + "\n").encode())
+    _wait()
+
+
+def _clear(old: dict[str, Any], out: Path) -> None:
+    """Removes what an earlier run wrote, and nothing else."""
+    for stage in old.get("stages", ()):
+        shutil.rmtree(out / str(stage["name"]), ignore_errors=True)
+    shutil.rmtree(out / MODEL, ignore_errors=True)
+    for name in (RECIPE, "speed.json"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _same(old: Any, new: Any, out: Path) -> None:
+    """Refuses to go on with another recipe."""
+    for place, before, now in _differences(old, new, ""):
+        inner = place.partition("].")[2] if place.startswith("stages[") else None
+        if place in _FREE or inner in _FREE_IN_STAGE:
+            continue
+        raise RecipeError(
+            f"{out} holds a run with {place} {before!r}, and now it is {now!r}: a run goes on with "
+            "the recipe it began with; give another --out, or --fresh to begin again"
+        )
+
+
+def _differences(old: Any, new: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted({*old, *new}):
+            inner = f"{place}.{name}" if place else name
+            yield from _differences(old.get(name), new.get(name), inner)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (before, now) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(before, now, f"{place}[{number}]")
+    elif old != new:
+        yield place, old, new
+
+
+# --- processes
+
+
+def processes() -> int:
+    """Processes that train together, as their launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _wait() -> None:
+    """Until all processes have come here."""
+    if processes() > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
