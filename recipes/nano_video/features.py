@@ -209,7 +209,10 @@ def _stills(
         )
         strength = MILD
     tokens, expression, levels = nano.look(
-        images, ask=True, strength=strength if part == "fit" else 0.0
+        images,
+        ask=True,
+        mirror=part == "validation",
+        strength=strength if part == "fit" else 0.0,
     )
     known = np.isfinite(marks).all((1, 2))
     placed = face_frame(marks, known)

@@ -76,6 +76,19 @@ def joined(parts: Sequence[Looked]) -> Looked:
     )
 
 
+def padded(looked: Looked, frames: int) -> Looked:
+    """The same with more frames, in which no face was found."""
+    more = frames - looked.found.shape[1]
+    arrays = {}
+    for field in fields(Looked):
+        values = getattr(looked, field.name)
+        if values.ndim >= 2 and field.name != "units":
+            widths = [(0, 0), (0, more)] + [(0, 0)] * (values.ndim - 2)
+            values = np.pad(values, widths)
+        arrays[field.name] = values
+    return Looked(**arrays)
+
+
 def face_frame(landmarks: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.float16]:
     """(N, 478, 3) landmarks in the face's own frame; NaN where unknown.
 

@@ -22,7 +22,7 @@ from recipes.nano.vision import class_weights
 
 from .batches import Collator, scoring_plan, training_plan
 from .features import load_clips
-from .looked import Looked
+from .looked import Looked, joined, padded
 from .model import VARIANTS, Learner, build_model
 
 CLIPS, STILLS = 32, 64
@@ -46,6 +46,21 @@ def load_sets(features: Path) -> dict[str, Looked]:
     return sets
 
 
+def tuning_set(sets: dict[str, Looked]) -> tuple[Looked, NDArray[np.bool_]]:
+    """What calibrates: stills of one frame, and held-out clips as often as rendered stills.
+
+    Returns:
+        All of them, stills padded to the clips' frames, and which are photographs.
+    """
+    clips, rendered = sets["clips-select"], sets["rendered-select"]
+    frames = clips.found.shape[1]
+    times = max(1, round(len(rendered) / len(clips)))
+    parts = [clips] * times
+    parts += [padded(sets[name], frames) for name in ("rendered-select", "fer-select")]
+    whole = joined(parts)
+    return whole, whole.case == "photograph"
+
+
 class _Trained(TrainerCallback):
     """Frozen parts stay in eval mode, whatever the Trainer switches."""
 
@@ -64,6 +79,7 @@ def train_variant(
     limit: int | None = None,
     attributes: bool = False,
     learning_rate: float = 1.5e-3,
+    text_share: float = 0.25,
     **overrides: Any,
 ) -> tuple[EmoLlamaForConditionalGeneration, EmoLlamaProcessor]:
     """Trains one model.
@@ -78,6 +94,7 @@ def train_variant(
         limit: most batches.
         attributes: tell the rendered people's attributes.
         learning_rate: of everything that trains.
+        text_share: share of each batch that carries text.
         **overrides: fields of `TrainingArguments`.
     """
     torch.manual_seed(seed)
@@ -124,7 +141,7 @@ def train_variant(
         args=args,
         train_dataset=plan,
         eval_dataset=scoring_plan("clips-select", sets["clips-select"], size=64),
-        collator=Collator(sets, processor, seed=seed, attributes=attributes),
+        collator=Collator(sets, processor, seed=seed, attributes=attributes, text_share=text_share),
         compute_metrics=_metrics,
         callbacks=[_Trained()],
         label_names=("labels", "units"),
@@ -154,7 +171,7 @@ def answers(
         processor: its processor.
         looked: clips or stills.
         attributes: tell the people's attributes.
-        priors: False withholds all facial priors.
+        priors: False withholds what the finder knows, as `--faces whole` does.
     """
     if not priors:
         unknown = ("landmarks", "blendshapes", "pose")
@@ -166,8 +183,6 @@ def answers(
     for item in scoring_plan("", looked, size=64).batches:
         batch = collator([item])
         clips, mask = batch["clips"], batch["clips"]["frame_mask"]
-        if not priors:
-            clips = clips | {"face_embedding": torch.full_like(clips["face_embedding"], torch.nan)}
         fast = bool(torch.cpu._is_avx512_bf16_supported())
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
             features = model.encode_images(**clips)

@@ -18,6 +18,10 @@ class LowRankLinear(nn.Module):
         rank: of the difference.
     """
 
+    weight: nn.Parameter
+    low_rank_a: nn.Parameter
+    low_rank_b: nn.Parameter
+
     def __init__(self, layer: nn.Linear, rank: int) -> None:
         super().__init__()
         if layer.bias is not None:

@@ -82,7 +82,7 @@ def load_shared(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     model: Any = _class_of(config).from_pretrained(
         None, config=config, state_dict=state, dtype=dtype
     )
-    return model.eval()  # type: ignore[no-any-return]
+    return model.eval()
 
 
 def merged(shared: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

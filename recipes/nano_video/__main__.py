@@ -1,0 +1,120 @@
+"""Makes mien/nano-video: EMO-LLaMA at nano's size, for clips and pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .ablate import ablate
+from .clips import make_clips
+from .export import install
+from .features import compute, load_clips
+from .looked import Looked
+from .score import POOLINGS, by_case, calibrated, called, check_reading, difference, pooled, scores
+from .training import answers, load_sets, train_variant, tuning_set
+
+log = logging.getLogger("recipes.nano_video")
+
+VISITS = {"clips-fit": 8, "fer-fit": 2, "rendered-fit": 1}
+"""How often each set is gone over."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with fer2013.parquet")
+    parser.add_argument("--ict", type=Path, required=True, help="checkout or .npz of ICT-FaceKit")
+    parser.add_argument("--nano", type=Path, required=True, help="run folder of recipes.nano")
+    parser.add_argument("--out", type=Path, default=Path("runs/nano_video"))
+    parser.add_argument("--train", type=int, default=1000, help="clips for training")
+    parser.add_argument("--test", type=int, default=1000, help="clips of unseen people")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ablations", action="store_true")
+    parser.add_argument("--install", action="store_true", help="put the result into the package")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    clips, features = options.out / "clips", options.out / "features"
+    make_clips(clips, ict=options.ict, train=options.train, test=options.test)
+    compute(clips, options.data, options.nano, features)
+    with np.load(options.nano / "landmarks.npz") as stored:
+        blendshapes = [str(name) for name in stored["names"]]
+    sets, tests = load_sets(features), load_tests(features)
+    model, processor = train_variant(
+        sets,
+        options.out / "model",
+        variant="whole",
+        blendshapes=blendshapes,
+        visits=VISITS,
+        seed=options.seed,
+    )
+    tuning, photographs = tuning_set(sets)
+    raw = answers(model, processor, tuning)
+    model.config.calibration = calibrated(tuning, *raw, photographs)
+    check_reading(*raw, model.config.calibration)
+    figures = score(model, processor, tests)
+    (options.out / "figures.json").write_text(json.dumps(figures, indent=1))
+    log.info("%s", json.dumps({k: v for k, v in figures.items() if k == "headline"}))
+    if options.install:
+        log.info("installed in %s", install(model, processor, figures, options.out))
+    if options.ablations:
+        ablate(features, options.out / "ablations", tests, blendshapes=blendshapes)
+
+
+def load_tests(features: Path) -> dict[str, Looked]:
+    """Clips of unseen people that show a face at all, and both sets of stills."""
+    clips = load_clips(features, "test")
+    return {
+        "clips": clips.rows(clips.found.any(1)),
+        "fer": Looked.load(features / "fer-validation.npz"),
+        "feabench": Looked.load(features / "feabench.npz"),
+    }
+
+
+def score(model: Any, processor: Any, tests: dict[str, Looked]) -> dict[str, Any]:
+    """All figures of the card.
+
+    Args:
+        model: calibrated.
+        processor: its processor.
+        tests: from `load_tests`.
+    """
+    own = model.config.calibration
+    nano = json.loads((nano_folder() / "config.json").read_text())["calibration"]
+    clips = tests["clips"]
+    answer = called(*answers(model, processor, clips), own)
+    ways = {way: pooled(clips, way, nano) for way in POOLINGS}
+    result: dict[str, Any] = {
+        "clips": {
+            "nano-video": scores(clips, answer),
+            **{way: scores(clips, other) for way, other in ways.items()},
+        },
+        "clips_difference": {way: difference(clips, answer, o) for way, o in ways.items()},
+        "clips_by_case": by_case(clips, {"nano-video": answer, **ways}),
+        "frames": {"shown": int(clips.found.sum()), "of": int(clips.found.size)},
+    }
+    for name in ("fer", "feabench"):
+        looked = tests[name]
+        single = called(looked.expression[:, 0], looked.levels[:, 0], nano)
+        for kind, priors in (("", True), ("_without_priors", False)):
+            own_answer = called(*answers(model, processor, looked, priors=priors), own)
+            result[name + kind] = {
+                "nano-video": scores(looked, own_answer),
+                "nano": scores(looked, single),
+                "difference": difference(looked, own_answer, single),
+            }
+    return result
+
+
+def nano_folder() -> Path:
+    """Of the weights that are compared with."""
+    from mien.weights import verify
+
+    return verify("nano")
+
+
+if __name__ == "__main__":
+    main()
