@@ -3,59 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, ResNetConfig
 
 from mien.engines.local_model import LocalModel
-from mien.facs import LABEL_SETS
 from mien.language import prompt_for
-from mien.models import (
-    EmoLlamaConfig,
-    EmoLlamaForConditionalGeneration,
-    EmoLlamaProcessor,
-    FeallmImageProcessor,
-)
 from mien.models.branches import score_branches
-
-from .conftest import tiny_tokenizer
+from tests.engines.tiny_clips import save_emo_llama
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    torch.manual_seed(0)
-    tokenizer = tiny_tokenizer()
-    config = EmoLlamaConfig(
-        vision_config=ResNetConfig(
-            embedding_size=8, hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1], layer_type="basic"
-        ),
-        text_config=LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            tie_word_embeddings=True,
-        ),
-        qformer_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-        },
-        num_query_tokens=4,
-        hidden_size=16,
-        clue_heads=2,
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        image_size=64,
-        action_units=[4, 12],
-        expressions=list(LABEL_SETS["basic7"]),
-        mirror_average=True,
-    )
-    processor = EmoLlamaProcessor.for_model(config, FeallmImageProcessor(size=64), tokenizer)
-    place = tmp_path_factory.mktemp("emo")
-    EmoLlamaForConditionalGeneration(config).save_pretrained(place)
-    processor.save_pretrained(place)
-    return place
+    return save_emo_llama(tmp_path_factory.mktemp("emo"))
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Cuts the face of a sample out of its pictures, once for all questions about it."""
+"""Finds the face of a sample in its pictures and cuts it out, once for all questions about it."""
 
 from __future__ import annotations
 
@@ -15,34 +15,39 @@ class NoFaceError(LookupError):
     """The finder found no face, or none where the dataset says that it is."""
 
 
-def cut_faces(
-    sample: Sample, pictures: list[Picture], finder: Finder | None, spec: CropSpec
-) -> tuple[Picture, ...]:
-    """The sample's face in each of its pictures.
+def find_faces(
+    sample: Sample, pictures: list[Picture], finder: Finder | None
+) -> list[tuple[Picture, Face]]:
+    """The sample's face in each of its pictures that shows it.
 
     Of several faces the one that the dataset's box names is taken, else the largest. Frames of a
     clip without a face are passed over. Without a finder the dataset's box is the face, and the
     whole picture where there is no box.
 
-    Returns:
-        RGB crops of shape (S, S, 3), S as `spec` says; at least one.
-
     Raises:
         NoFaceError: if no picture shows the face.
     """
-    crops = []
+    found = []
     for picture in pictures:
         if finder is None:
             face = _labelled(picture, sample.box)
         else:
             face = _pick(finder.find(picture), picture, sample.box)
         if face is not None:
-            crops.append(crop_face(picture, face, spec))
-    if not crops:
+            found.append((picture, face))
+    if not found:
         where = "where the dataset has it" if sample.box is not None else "in the picture"
         name = finder.name if finder is not None else "the dataset"
         raise NoFaceError(f"{name} found no face {where}")
-    return tuple(crops)
+    return found
+
+
+def cut_faces(
+    sample: Sample, pictures: list[Picture], finder: Finder | None, spec: CropSpec
+) -> tuple[Picture, ...]:
+    """The faces of `find_faces`, cut out: RGB crops of shape (S, S, 3), S as `spec` says."""
+    found = find_faces(sample, pictures, finder)
+    return tuple(crop_face(picture, face, spec) for picture, face in found)
 
 
 def overlap(a: Box, b: Box) -> float:

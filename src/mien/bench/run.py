@@ -11,19 +11,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mien import __version__
-from mien.bench.crops import NoFaceError, cut_faces
+from mien.bench.crops import NoFaceError, find_faces
 from mien.bench.labels import tasks_for
-from mien.bench.source import SAMPLES_FILE, Chosen, Source
+from mien.bench.source import SAMPLES_FILE, Chosen, Picture, Source
 from mien.bench.store import AnswerStore, Record
 from mien.bench.suite import Suite, TaskSpec
-from mien.engines import EngineError
+from mien.engines import EngineError, ReadsPriors
 from mien.engines.request import Reply, Request, Responder
-from mien.faces import Finder
+from mien.faces import Finder, crop_face
 from mien.partfile import write_whole
 from mien.sample import Sample
+from mien.schema import Face
+
+if TYPE_CHECKING:
+    from mien.models.priors import FacePriors
 
 RUN_FILE = "run.json"
 
@@ -138,6 +142,7 @@ class _Asked:
         self.suite, self.source, self.finder, self.store = suite, source, finder, store
         self.spec, self.scoring, self.keep_failed = responder.crop_spec, scoring, keep_failed
         self.advance = advance
+        self.reader = responder if isinstance(responder, ReadsPriors) else None
         self.pending: set[str] = set()
 
     def requests(self, chosen: Chosen) -> Iterator[Request]:
@@ -153,23 +158,32 @@ class _Asked:
                 continue
             try:
                 pictures = self.source.pictures(sample, self.suite.frames)
-                crops = cut_faces(sample, pictures, self.finder, self.spec)
+                found = find_faces(sample, pictures, self.finder)
+                crops = tuple(crop_face(picture, face, self.spec) for picture, face in found)
             except NoFaceError as error:
                 self._cannot_ask(sample, left, Record("", "no_face", error=str(error)))
                 continue
             except (OSError, ValueError) as error:
                 self._cannot_ask(sample, left, Record("", "unreadable", error=_one_line(error)))
                 continue
+            priors = self._priors(found)
             for task in left:
                 self.pending.add(item_id(sample, task))
                 yield Request(
                     id=item_id(sample, task),
                     images=crops,
+                    priors=priors,
                     prompt=task.question(sample.attributes),
                     system=task.system,
                     options=self.suite.options_of(task, self.scoring),
                     max_tokens=task.max_tokens,
                 )
+
+    def _priors(self, found: list[tuple[Picture, Face]]) -> tuple[FacePriors | None, ...]:
+        """What the finder knows of the faces, for a model that wants to know."""
+        if self.reader is None:
+            return ()
+        return tuple(self.reader.face_priors(picture, [face])[0] for picture, face in found)
 
     def take(self, reply: Reply) -> None:
         """Keeps a reply.

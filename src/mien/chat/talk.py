@@ -8,13 +8,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.chat.hold import faults_of, known_of
-from mien.engines import Answer, EngineError, Request, Responder, load_responder
+from mien.engines import Answer, EngineError, ReadsPriors, Request, Responder, load_responder
 from mien.engines.answers import task_of
 from mien.engines.load import EMBEDDED
 from mien.engines.prompted import PromptedEngine
@@ -27,6 +27,9 @@ from mien.language.words import load
 from mien.media import read_picture
 from mien.partfile import write_whole
 from mien.schema import Face
+
+if TYPE_CHECKING:
+    from mien.models.priors import FacePriors
 
 Words = Literal["auto", "model", "numbers"]
 Origin = Literal["model", "numbers", "fixed"]
@@ -137,6 +140,7 @@ class Chat:
             plain = self.responder.name in EMBEDDED or _says_numbers_only(self.responder)
             self.words = "numbers" if plain else "model"
         self._crops: dict[int, NDArray[np.uint8]] = {}
+        self._priors: dict[int, tuple[FacePriors | None, ...]] = {}
         self._numbers: dict[int, Answer] = {}
         self._turns: list[Turn] = []
         self._count = 0
@@ -168,8 +172,11 @@ class Chat:
         self._check(face)
         if face not in self._numbers:
             crop = crop_face(self.image, self.faces[face], self.responder.crop_spec)
-            self._numbers[face] = self._read(crop)
-            self._crops[face] = crop
+            known: tuple[FacePriors | None, ...] = ()
+            if isinstance(self.responder, ReadsPriors):
+                known = tuple(self.responder.face_priors(self.image, [self.faces[face]]))
+            self._numbers[face] = self._read(crop, known)
+            self._crops[face], self._priors[face] = crop, known
         self.face = face
 
     def reset(self) -> None:
@@ -223,12 +230,14 @@ class Chat:
             known = "there is only face 0" if count == 1 else f"faces are 0 to {count - 1}"
             raise ChatError(f"{self.source}: there is no face {face}; {known}")
 
-    def _read(self, crop: NDArray[np.uint8]) -> Answer:
+    def _read(self, crop: NDArray[np.uint8], priors: tuple[FacePriors | None, ...]) -> Answer:
         """The numbers of a face."""
         if not self._reads_itself:
             (answer,) = PromptedEngine(self.responder).answer([crop])
         else:
-            request = Request("numbers", (crop,), prompt_for("analysis"), max_tokens=1)
+            request = Request(
+                "numbers", (crop,), prompt_for("analysis"), max_tokens=1, priors=priors
+            )
             (said,) = self.responder.respond([request])
             answer = said.numbers or Answer("failed", warnings=(said.error or "no numbers",))
         if answer.status == "failed":
@@ -257,6 +266,7 @@ class Chat:
             else _system(label_line(known.expression, known.present)),
             history=self._history(),
             max_tokens=MAX_TOKENS,
+            priors=self._priors[self.face],
         )
         (said,) = self.responder.respond([request])
         notes = (*warnings, *said.warnings)

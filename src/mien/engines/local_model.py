@@ -18,6 +18,7 @@ from mien.engines.base import Answer, EngineError
 from mien.engines.face_reader import FaceReader
 from mien.engines.history import Turns, messages
 from mien.engines.numbers import Candidates, read_expression, read_unit
+from mien.engines.quantize import placed, quantized, quantized_as
 from mien.engines.weights_hash import folder_hash
 from mien.language import prompt_for
 from mien.models.branches import PrefixTree, score_branches
@@ -73,7 +74,7 @@ class LocalModel:
         device: torch.device,
         folder: Path | None = None,
     ):
-        self.model, self.processor = model.eval().to(device), processor
+        self.model, self.processor = placed(model, device), processor
         self.name, self.device, self.folder = name, device, folder
         self.question = question(processor)
         config = model.config
@@ -85,8 +86,16 @@ class LocalModel:
         self.faces = FaceReader(config, device) if self.reads_clips else None
 
     @classmethod
-    def from_folder(cls, folder: Path, *, name: str, device: torch.device) -> LocalModel:
+    def from_folder(
+        cls, folder: Path, *, name: str, device: torch.device, quantize: str | None = None
+    ) -> LocalModel:
         """Loads what `save_pretrained` wrote.
+
+        Args:
+            folder: of the model.
+            name: of the model, for rows and messages.
+            device: where it is kept.
+            quantize: "8bit" or "4bit" for its language model; see `engines.quantize`.
 
         Raises:
             EngineError: if the folder holds no model of mien, or its files are damaged.
@@ -96,11 +105,12 @@ class LocalModel:
 
         # Weights are stored in half precision; older CPUs are many times slower in it.
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        settings = quantized(quantize, device, dtype)
         try:
             with no_progress_bar():
-                model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+                model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **settings)
             processor = AutoProcessor.from_pretrained(folder)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
             raise EngineError(f"model {name!r} could not be loaded: {error}") from error
         if not isinstance(model, FaceModelForConditionalGeneration):
             raise EngineError(f"model {name!r} is a {type(model).__name__}, which is not mien's")
@@ -114,6 +124,7 @@ class LocalModel:
             "model": self.name,
             "weights": folder_hash(self.folder) if self.folder is not None else "in memory",
             "dtype": str(self.model.dtype).removeprefix("torch."),
+            **({"quantized": how} if (how := quantized_as(self.model)) else {}),
             "decoding": "greedy",
             "transformers": transformers.__version__,
             "torch": torch.__version__,
@@ -344,6 +355,12 @@ def question(processor: Any, prompt: str | None = None, history: Turns = ()) -> 
         messages(words.replace(mark, ""), plain, images=1), add_generation_prompt=True
     )
     return text.replace(mark, mark * processor.num_image_tokens)
+
+
+def begun(question: str, start: str) -> str:
+    """A question with the start of its answer, as the chat template would write them."""
+    # Templates that end in a colon ("ASSISTANT:") have a space before the answer.
+    return f"{question} {start}" if question.endswith(":") and start else question + start
 
 
 def _given(frame_mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
