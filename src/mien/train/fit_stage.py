@@ -154,6 +154,7 @@ def fit_stage(
     workers: int = 0,
     report: tuple[str, ...] = (),
     callbacks: tuple[TrainerCallback, ...] = (),
+    trainer_class: type[StageTrainer] = StageTrainer,
 ) -> Fitted:
     """Trains a stage, going on from its last whole checkpoint if there is one.
 
@@ -167,6 +168,7 @@ def fit_stage(
         workers: processes that prepare batches.
         report: "tensorboard".
         callbacks: further ones.
+        trainer_class: of another kind of stage.
 
     Returns:
         Figures of its speed, and weights that are shared out over devices.
@@ -188,7 +190,7 @@ def fit_stage(
     out.mkdir(parents=True, exist_ok=True)
     _check_size(feed, args)
     speed, stop = SpeedMeter(), StopOnSignal()
-    trainer = StageTrainer(
+    trainer = trainer_class(
         model=learner,
         args=args,
         train_dataset=feed.train,

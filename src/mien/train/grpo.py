@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,8 @@ class GrpoObjective(nn.Module):
         seed: of all draws.
     """
 
+    drawn: Tensor
+
     def __init__(
         self,
         model: Any,
@@ -76,7 +78,9 @@ class GrpoObjective(nn.Module):
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
         self._kept: dict[tuple[int, ...], _Kept] = {}
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(  # type: ignore[override]
+        self, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         """Without a head that is the embedding, which may not be saved twice."""
         state: dict[str, Any] = super().state_dict(*args, **kwargs)
         if base_of(self.model).config.tie_word_embeddings:
@@ -94,7 +98,7 @@ class GrpoObjective(nn.Module):
             **pictures: what else `processor.picture_inputs` gives.
 
         Returns:
-            "loss" with gradients, and "parts": figures to log, floats.
+            "loss" with gradients, and "figures": floats to log.
         """
         key = tuple(item.index for item in asked)
         kept = self._kept.pop(key, None) or self._draw(asked, pixel_values, pictures)
@@ -106,19 +110,19 @@ class GrpoObjective(nn.Module):
         old = log_probs.detach() if kept.old is None else kept.old
         mask = rollout.answer_mask
         loss = clipped_loss(log_probs, old, kept.advantages.flatten(), mask, clip=spec.clip)
-        parts = dict(kept.parts)
+        figures = dict(kept.figures)
         with torch.no_grad():
             outside = ((log_probs - old).exp() - 1).abs() > spec.clip
-            parts["clipped"] = float(masked_mean(outside.float(), mask))
+            figures["clipped"] = float(masked_mean(outside.float(), mask))
         if kept.reference is not None:
             kl = masked_mean(kl_estimate(log_probs, kept.reference), mask)
             loss = loss + spec.kl * kl
-            parts["kl"] = float(kl.detach())
+            figures["kl"] = float(kl.detach())
         if kept.used + 1 < spec.updates:
             self._kept[key] = _Kept(
-                rollout, kept.advantages, kept.parts, kept.reference, old, kept.used + 1
+                rollout, kept.advantages, kept.figures, kept.reference, old, kept.used + 1
             )
-        return {"loss": loss, "parts": parts}
+        return {"loss": loss, "figures": figures}
 
     @torch.no_grad()
     def _draw(
@@ -139,7 +143,7 @@ class GrpoObjective(nn.Module):
             )
         finally:
             self.model.train(training)
-        self.drawn += 1
+        self.drawn.add_(1)
         rewards = self.rewards(asked, rollout)
         totals = torch.tensor(
             [torch.nan if r.total is None else r.total for r in rewards],
@@ -184,7 +188,7 @@ class _Kept:
 
     rollout: Rollout
     advantages: Tensor  # (P, G)
-    parts: Mapping[str, float]
+    figures: Mapping[str, float]
     reference: Tensor | None = None  # (P * G, T)
     old: Tensor | None = None  # (P * G, T)
     used: int = 0
@@ -196,7 +200,7 @@ def without_dropout(model: nn.Module) -> None:
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0
+            cast(Any, module).attention_dropout = 0.0
 
 
 def _figures(totals: Tensor, rewards: Sequence[Reward], rollout: Rollout) -> dict[str, float]:

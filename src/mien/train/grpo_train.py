@@ -1,29 +1,32 @@
-"""GRPO on Hugging Face's Trainer: the order of prompts, the figures of rewards, resuming."""
+"""What GRPO learns from and how it is trained: prompts of rows, their order, their Trainer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.utils.data import Dataset, Sampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from mien.data.build.labels import Labels
 from mien.data.build.rows import turns_of
 from mien.engines.local import question
 from mien.language import prompt_for
-from mien.train.grpo import Asked, GrpoObjective
-from mien.train.loop import CsvLog
-from mien.train.rewards import PARTS, RewardTask, Truth
+from mien.train.faces import FaceCrops
+from mien.train.grpo import Asked
+from mien.train.rewards import PARTS, RewardTask, RewardWeights, Truth, reward
+from mien.train.rows import InstructionRows, RowsError
+from mien.train.trainer import StageTrainer
+
+Item = tuple[Asked, NDArray[np.uint8]]
 
 
 def asked_of(row: Mapping[str, Any], index: int, processor: Any) -> Asked | None:
-    """The first question of a row of instruction data; None if no reward checks its task.
+    """The first question of a row of instruction data.
+
+    None if no reward checks its task, or its labels say nothing of what the task asks for.
 
     Args:
         row: of `mien.data.build.rows`.
@@ -36,7 +39,55 @@ def asked_of(row: Mapping[str, Any], index: int, processor: Any) -> Asked | None
     labels = Labels.from_dict(row["labels"])
     units = dict.fromkeys(labels.absent, False) | dict.fromkeys(labels.present or (), True)
     prompt = question(processor, turns_of(dict(row))[0][0])
-    return Asked(index, prompt, task, Truth(labels.expression, units))
+    truth = Truth(labels.expression, units)
+    if reward("", task, truth, RewardWeights()).total is None:
+        return None
+    return Asked(index, prompt, task, truth)
+
+
+class AskedRows(Dataset[Item | None]):
+    """Prompts of rows with the crop of their face; None where no face is found.
+
+    Args:
+        sources: rows; those that no reward can check are left out.
+        processor: of the model.
+        crops: cuts the faces.
+
+    Raises:
+        RowsError: if no row can be checked.
+    """
+
+    def __init__(
+        self, sources: Sequence[InstructionRows], processor: Any, crops: FaceCrops
+    ) -> None:
+        self.sources, self.processor, self.crops = list(sources), processor, crops
+        self.places = [
+            (source, number)
+            for source, rows in enumerate(self.sources)
+            for number in range(len(rows))
+            if asked_of(rows[number], 0, processor) is not None
+        ]
+        if not self.places:
+            raise RowsError(
+                f"{self.sources[0].place}: no row has a task and labels that a reward can check; "
+                f"the tasks are {', '.join(PARTS)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Item | None:
+        source, number = self.places[index]
+        rows = self.sources[source]
+        row = rows[number]
+        frames = rows.open_pictures(row, clip_frames=1)
+        if len(frames) > 1:
+            raise RowsError(
+                f"{rows.place}, row {row['id']!r}: is a clip; GRPO asks about pictures, leave "
+                "clips out"
+            )
+        crop, asked = self.crops(frames[0]), asked_of(row, index, self.processor)
+        return None if crop is None or asked is None else (asked, crop)
 
 
 class AskedCollator:
@@ -85,64 +136,33 @@ class RepeatedBatches(Sampler[int]):
                 yield from order[start : start + self.block].tolist()
 
 
-class GrpoTrainer(Trainer):
-    """Trainer whose log holds rewards, and whose batches come once for every update.
+class GrpoTrainer(StageTrainer):
+    """StageTrainer for `GrpoObjective`: its loss is a mean, its figures stand in the log."""
 
-    Args:
-        objective: model and loss.
-        args: from `mien.train.training_arguments`. `save_steps` should be a multiple of
-            `spec.updates`: a run that goes on amid the updates of one batch draws new answers.
-        dataset: pairs of `Asked` and face crop, the number of each its `index`.
-        callbacks: further callbacks.
-    """
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model_accepts_loss_kwargs = False  # Trainer divides the loss by the accumulation
+        self._figures: dict[str, list[float]] = {}
 
-    def __init__(
-        self,
-        objective: GrpoObjective,
-        *,
-        args: TrainingArguments,
-        dataset: Dataset[Any],
-        callbacks: Sequence[TrainerCallback] = (),
-    ) -> None:
-        out = Path(str(args.output_dir))
-        out.mkdir(parents=True, exist_ok=True)
-        args.remove_unused_columns, args.dataloader_drop_last = False, True
-        args.eval_strategy = "no"  # type: ignore[assignment]
-        super().__init__(
-            model=objective,
-            args=args,
-            train_dataset=dataset,
-            data_collator=AskedCollator(objective.processor),
-            callbacks=[CsvLog(out / "log.csv"), *callbacks],
-        )
-        self.model_accepts_loss_kwargs = False  # the loss is a mean: Trainer divides it
-        self.updates = objective.spec.updates
-        self._parts: dict[str, list[float]] = {}
-
-    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
-        args = self.args
-        block = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        data: Any = self.train_dataset if train_dataset is None else train_dataset
-        seed = args.seed if args.data_seed is None else args.data_seed
-        return RepeatedBatches(len(data), block=block, times=self.updates, seed=seed)
+    def _get_num_items_in_batch(self, *_: Any) -> None:  # type: ignore[override]
+        """Nothing: how long the answers of a step are is not known before they are drawn."""
 
     def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
-    ) -> torch.Tensor:
-        """The objective's loss; keeps its parts for the log."""
-        outputs = model(**inputs)
-        for name, value in outputs["parts"].items():
-            self._parts.setdefault(name, []).append(value)
-        loss: torch.Tensor = outputs["loss"]
-        return loss
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The objective's loss; keeps its figures for the log."""
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        for name, value in outputs["figures"].items():
+            self._figures.setdefault(name, []).append(value)
+        return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the means of the parts since the last record."""
+        """Adds the means of the figures since the last record, over this process's batches."""
         if "loss" in logs:
-            logs |= {name: sum(values) / len(values) for name, values in self._parts.items()}
-            self._parts.clear()
+            logs |= {name: sum(values) / len(values) for name, values in self._figures.items()}
+            self._figures.clear()
         super().log(logs, start_time)
-
-    def fit(self) -> None:
-        """Trains, going on from the last checkpoint in the output folder if there is one."""
-        self.train(resume_from_checkpoint=get_last_checkpoint(str(self.args.output_dir)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mien.train.fields import RecipeError, dotted, read
+from mien.train.grpo_spec import GrpoSpec
 
 BUILT_IN = ("feallm-7b", "feallm-qwen", "emo-llama-7b", "nano")
 """Recipes inside the package."""
@@ -170,7 +171,8 @@ class Stage:
         name: also of its folder.
         train: what trains: "face" (mien's own modules), "language" (the whole decoder), "qformer",
             "lora"; all else is frozen.
-        kind: "sft" learns from answers.
+        kind: "sft" learns from answers; "grpo" from rewards of answers that the model writes.
+        grpo: settings of the kind "grpo".
         lora: adapters, where "lora" trains.
         epochs: visits to every row or face.
         max_steps: instead: so many optimiser steps.
@@ -194,7 +196,8 @@ class Stage:
 
     name: str
     train: tuple[Part, ...]
-    kind: Literal["sft"] = "sft"
+    kind: Literal["sft", "grpo"] = "sft"
+    grpo: GrpoSpec | None = None
     lora: LoraSpec | None = None
     epochs: float | None = None
     max_steps: int | None = None
@@ -223,6 +226,15 @@ class Stage:
         _require(
             not {"lora", "language"} <= set(self.train),
             "train has both lora and language; take one of them",
+        )
+        sft = self.kind == "sft"
+        _require(not sft or self.grpo is None, 'grpo is given, but kind is "sft"; write kind: grpo')
+        _require(sft or self.loss is None, "loss is given, but kind is grpo; set grpo.rewards")
+        updates = 1 if self.grpo is None else self.grpo.updates
+        _require(
+            (self.save_every or 0) % updates == 0,
+            f"save_every is {self.save_every}, no multiple of grpo.updates, {updates}: a run that "
+            "goes on would draw new answers; change one of them",
         )
         has_lora = "lora" in self.train
         _require(has_lora or self.lora is None, 'lora is given, but train has no "lora"')
@@ -274,6 +286,12 @@ class Recipe:
         _require(len(names) > 0, "stages is empty; give at least one")
         twice = next((n for n in names if names.count(n) > 1), None)
         _require(twice is None, f"stages has two of the name {twice!r}; names must differ")
+        blind = next((s.name for s in self.stages if not (s.data or self.data).validation), None)
+        _require(
+            self.metric == "loss" or blind is None,
+            f"metric is {self.metric!r}, which is measured on validation rows, and stage {blind!r} "
+            "has none; give data.validation, or metric: loss",
+        )
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
