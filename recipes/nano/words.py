@@ -102,7 +102,7 @@ def corpus(seed: int, count: int) -> Iterator[str]:
         yield from [name, f" {name}", f"{name.capitalize()}."] * 20
 
 
-def make_tokenizer(seed: int, *, size: int = 1200) -> PreTrainedTokenizerFast:
+def make_tokenizer(seed: int, *, size: int = 1600) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer in which a unit such as AU12 is one token."""
     tokenizer = Tokenizer(models.BPE())
     # A unit is one word to the merges, digits and all.

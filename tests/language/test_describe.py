@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -21,14 +22,30 @@ from mien.language import (
     prompts,
 )
 from mien.language.labels import level
+from mien.language.names import expression_pattern
+from mien.language.reasons import claim_of
 from mien.language.words import load
+from mien.metrics.text import words
 
 BASIC8 = facs.LABEL_SETS["basic8"]
 SUPPORT = re.compile(
-    r"speaks? (?:in part )?for|makes? the face|points? (?:partly )?to|typical|because of|signs?"
-    r"|usual look|part of|fits? an? "
+    r"speaks? (?:in part )?for|makes? the face look|points? (?:partly )?to|\btypical|because of"
+    r"|signs?|usual look|part of|fits? an? "
 )
 Units = dict[int, float | None]
+
+
+def lists(node: object) -> Iterator[list[str]]:
+    """All lists of texts in a phrase file."""
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from lists(value)
+    elif isinstance(node, list) and all(isinstance(item, str) for item in node):
+        yield node
+    elif isinstance(node, list):
+        for value in node:
+            yield from lists(value)
+
 
 units_strategy = st.dictionaries(
     st.sampled_from(sorted(facs.ACTION_UNITS)),
@@ -219,6 +236,39 @@ def test_no_prompt_asks_for_two_tasks() -> None:
     assert len(set(everything)) == len(everything)
 
 
+def test_wordings_of_units_name_and_claim_nothing_else() -> None:
+    phrases = load("phrases.json")
+    owners: dict[str, str] = {}
+    for unit, entry in phrases["units"].items():
+        for wording in entry["plural"] + entry["singular"] + entry["clause"]:
+            plain = wording.replace("{}", "")
+            assert wording.count("{}") <= 1, wording
+            assert not wording.endswith("{}"), wording
+            assert len(plain.split()) <= 9, wording
+            assert owners.setdefault(plain, unit) == unit, wording
+            assert claim_of(plain, names_expression=False) is None, wording
+            assert not expression_pattern().search(plain), wording
+
+
+def test_no_sentence_stands_twice() -> None:
+    for name in ("phrases.json", "dialogue.json", "prompts.json"):
+        for wordings in lists(load(name)):
+            assert len(set(wordings)) == len(wordings), wordings
+
+
+def test_vocabulary_is_wide() -> None:
+    seen: set[str] = set()
+    for seed in range(3_000):
+        rng = random.Random(seed)
+        expression = rng.choice(BASIC8)
+        own = rng.choice([p.units for p in facs.prototypes_of(expression)] or [frozenset()])
+        chosen = own | set(rng.sample(sorted(facs.ACTION_UNITS), rng.randrange(3)))
+        units: Units = {u: rng.choice([None, 1.0, 2.0, 3.0, 4.0, 5.0]) for u in chosen}
+        task = rng.choice(("analysis", "reasoning", "expression_description", "au_description"))
+        seen |= set(words(describe(task, expression=expression, units=units, rng=rng)))
+    assert len({w for w in seen if w.isalpha()}) >= 550
+
+
 def test_phrases_cover_facs() -> None:
     phrases = load("phrases.json")
     assert set(phrases["units"]) == {str(u) for u in facs.ACTION_UNITS}
@@ -228,8 +278,8 @@ def test_phrases_cover_facs() -> None:
         nouns = entry["plural"] + entry["singular"]
         assert len(nouns) >= 2, unit
         assert len(entry["clause"]) >= 2, unit
+        assert all(noun.startswith("the ") for noun in nouns), unit
         for phrase in nouns + entry["clause"]:
-            assert phrase.startswith("the "), phrase
             assert set(parse(phrase.replace("{}", "")).units) <= {int(unit)}, phrase
     for name, entry in phrases["expressions"].items():
         assert len(entry["general"]) >= 2, name

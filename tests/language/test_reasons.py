@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from mien import facs
 from mien.language import TASKS, check_reasons, conversation, describe, parse
-from mien.language.prose import fill
+from mien.language.prose import fill, names
 from mien.language.reasons import claim_of
 from mien.language.words import load
 
@@ -25,6 +26,8 @@ CLAIMS = {
     "against": "against",
     "aside": None,
 }
+
+PHRASES = r"[^.:;]+ \(AU\d+\)"
 
 expressions = st.sampled_from(sorted(facs.EXPRESSIONS))
 units_strategy = st.dictionaries(
@@ -44,11 +47,21 @@ def sentences(text: str) -> list[str]:
 
 def written(kind: str, expression: str) -> Iterator[re.Pattern[str]]:
     """The sentences of a kind as patterns, made without the code that looks for claims."""
+    openings = "|".join(load("phrases.json")["patterns"]["opening"])
+    nouns, adjectives = names(expression)
     for pattern in load("phrases.json")["patterns"][kind]:
-        for plural in (False, True):
-            text = fill(pattern, expression, units="@", clauses="@", plural=plural)
+        for plural, noun, adjective in product((False, True), nouns, adjectives):
+            text = fill(
+                pattern,
+                expression,
+                noun=noun,
+                adjective=adjective,
+                units="the @",
+                clauses="@",
+                plural=plural,
+            )
             yield re.compile(
-                f"(?:.*, )?{re.escape(text)}".replace("@", r".+ \(AU\d+\)"), re.IGNORECASE
+                f"(?:{openings}|[^@]*, )?{re.escape(text)}".replace("@", PHRASES), re.IGNORECASE
             )
 
 
@@ -118,7 +131,7 @@ def test_every_wording_is_taken_for_what_it_says(kind: str) -> None:
     for pattern in load("phrases.json")["patterns"][kind]:
         for plural in (False, True):
             words = fill(pattern, "fear", units="<0>", clauses="<0>", plural=plural)
-            names_one = "fear" in words
+            names_one = "fear" in words.lower()
             assert claim_of(words, names_expression=names_one) == CLAIMS[kind], words
 
 

@@ -8,6 +8,7 @@ from recipes.nano.multimodal import level_targets
 from recipes.nano.pseudo_units import UNITS, pseudo_intensities
 from recipes.nano.words import invented_labels, make_tokenizer, present_units, turns
 
+from mien.engines.local_model import MAX_NEW_TOKENS
 from mien.language import describe, label_line, parse
 
 
@@ -70,6 +71,15 @@ def test_augmentation_is_a_function_of_its_generator():
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(plain(images, 64), plain(images, 64))
+
+
+def test_reasons_fit_the_answer_of_nano(tokenizer):
+    rng = random.Random(0)
+    for _ in range(600):
+        expression, units = invented_labels(rng)
+        text = describe("analysis", expression=expression, units=units, rng=rng)
+        written = text[len(label_line(expression, units)) :]
+        assert len(tokenizer(written)["input_ids"]) < MAX_NEW_TOKENS, text
 
 
 def test_a_unit_is_one_token_and_text_survives_the_tokenizer(tokenizer):

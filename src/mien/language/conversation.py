@@ -12,7 +12,7 @@ from mien import facs
 from mien.language.describe import describe
 from mien.language.labels import checked, label_line
 from mien.language.prompts import prompt_for
-from mien.language.prose import MAX_UNITS, Writer, fill, strongest
+from mien.language.prose import MAX_UNITS, Writer, fill, names, strongest
 from mien.language.words import capital, join, load, pick
 
 Turn = tuple[str, str]
@@ -60,6 +60,12 @@ class _Talk:
     def _ask(self, kind: str) -> str:
         return pick(self.rng, self.file[kind]["questions"])
 
+    def _named(self, pattern: str, expression: str) -> str:
+        """A pattern with one of the words for an expression."""
+        nouns, adjectives = names(expression)
+        noun, adjective = pick(self.rng, nouns), pick(self.rng, adjectives)
+        return fill(pattern, expression, noun=noun, adjective=adjective)
+
     def opening(self) -> Turn:
         """A first turn that states what is known."""
         kinds = ["general"]
@@ -70,7 +76,8 @@ class _Talk:
         kind = pick(self.rng, kinds)
         if kind == "expression":
             answer = pick(self.rng, self.file["expression"]["answers"])
-            return self._ask("expression"), fill(answer, self.name)
+            assert self.name is not None
+            return self._ask("expression"), self._named(answer, self.name)
         if kind == "units":
             return self._ask("units"), label_line(None, self.present)
         answer = describe("conversation", expression=self.name, units=self.present, rng=self.rng)
@@ -98,7 +105,8 @@ class _Talk:
         if self.rng.random() < 0.5:
             asked = pick(self.rng, [e for e in facs.LABEL_SETS["basic8"] if e != self.name])
         answers = self.file["check"]["yes" if asked == self.name else "no"]
-        return fill(self._ask("check"), asked), fill(pick(self.rng, answers), self.name)
+        question = self._named(self._ask("check"), asked)
+        return question, self._named(pick(self.rng, answers), self.name)
 
     def why(self) -> Turn:
         assert self.name is not None

@@ -18,7 +18,9 @@ from mien.language.words import load
 Claim = Literal["support", "partial", "against"]
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_AGAINST = re.compile(r"\b(?:against|less|contradicts?)\b", re.IGNORECASE)
+_AGAINST = re.compile(
+    r"\b(?:against|less|contradicts?|clash(?:es)?|at odds|atypical)\b", re.IGNORECASE
+)
 _PART = re.compile(r"\b(?:part|partly|partially)\b", re.IGNORECASE)
 _FOR_IT = re.compile(
     r"\b(?:(?:speaks?|points?) (?:for|to)|sa(?:y|ys) so|because of|typical|signs? of)\b",
@@ -100,27 +102,29 @@ def _named(sentence: str) -> tuple[str, frozenset[int], frozenset[str]]:
     marked, mentions = mark(sentence)
     affirmed = [mentions[index] for index, yes in scope.judge(marked) if yes]
     units = {m.unit for m in affirmed if m.unit is not None}
-    pattern, owners = _wordings()
-    units |= {owners[(m.lastindex or 0) - 1] for m in pattern.finditer(sentence)}
+    adverbs, wordings, owners = _wordings()
+    units |= {owners[m.lower()] for m in wordings.findall(adverbs.sub("", sentence))}
     expressions = frozenset(m.expression for m in affirmed if m.expression is not None)
     return marked, frozenset(units), expressions
 
 
 @cache
-def _wordings() -> tuple[re.Pattern[str], tuple[int, ...]]:
-    """What `describe` calls the units, a group for each wording, and the unit of each group.
+def _wordings() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, int]]:
+    """What `describe` calls the units: adverbs to leave out, wordings, and the unit of each.
 
     A model may put these words beside the number of another unit.
     """
     phrases = load("phrases.json")
-    adverbs = "|".join(a.strip() for several in phrases["adverbs"].values() for a in several)
-    wordings = [
-        (wording, int(unit))
+    owners = {
+        wording.replace("{}", "").lower(): int(unit)
         for unit, entry in phrases["units"].items()
         for wording in (*entry["plural"], *entry["singular"], *entry["clause"])
-    ]
+    }
+    adverbs = "|".join(a.strip() for several in phrases["adverbs"].values() for a in several)
     # the longest first: "the stretched mouth corners" are not "the stretched mouth"
-    wordings.sort(key=lambda pair: -len(pair[0]))
-    groups = [f"({w.replace('{}', f'(?:(?:{adverbs}) )?')})" for w, _ in wordings]
-    pattern = re.compile(rf"\b(?:{'|'.join(groups)})\b", re.IGNORECASE)
-    return pattern, tuple(unit for _, unit in wordings)
+    wordings = "|".join(map(re.escape, sorted(owners, key=len, reverse=True)))
+    return (
+        re.compile(rf"\b(?:{adverbs}) ", re.IGNORECASE),
+        re.compile(rf"\b(?:{wordings})\b", re.IGNORECASE),
+        owners,
+    )
