@@ -298,6 +298,7 @@ def load(
     endpoint: str | None = None,
     key_env: str | None = None,
     clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
+    quantize: str | None = None,
 ) -> Analyzer:
     """An analyzer that can be used again and again.
 
@@ -310,6 +311,7 @@ def load(
         endpoint: address of an OpenAI-compatible endpoint, for models "openai:NAME".
         key_env: environment variable that holds its key.
         clip_frames: which frames of a track a model that reads clips is shown.
+        quantize: "8bit" or "4bit" for language models on this machine; needs bitsandbytes.
 
     Raises:
         EngineError: if the model or the device cannot be had.
@@ -322,6 +324,7 @@ def load(
         batch_size=batch_size,
         endpoint=endpoint,
         key_env=key_env,
+        quantize=quantize,
     )
     clip_model = default_clip_model() if model is None else None
     return Analyzer(

@@ -47,6 +47,7 @@ def run_analyze(
     seed: int,
     endpoint: str | None = None,
     key_env: str | None = None,
+    quantize: str | None = None,
     sampling: Mapping[str, Any] | None = None,
     clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
 ) -> int:
@@ -69,6 +70,7 @@ def run_analyze(
             batch_size=batch_size,
             endpoint=endpoint,
             key_env=key_env,
+            quantize=quantize,
             clip_frames=clip_frames,
         )
     except (EngineError, FinderError, WeightsError) as error:

@@ -15,6 +15,7 @@ from mien.engines.history import fitted, messages
 from mien.engines.local_model import no_progress_bar
 from mien.engines.pictures import SURROUNDED
 from mien.engines.pil_processor import load_processor
+from mien.engines.quantize import placed, quantized, quantized_as
 from mien.engines.request import Reply, Request
 from mien.engines.weights_hash import folder_hash
 
@@ -51,7 +52,7 @@ class HuggingFaceResponder:
     ) -> None:
         if batch_size < 1:
             raise EngineError(f"batch_size is {batch_size}; it must be at least 1")
-        self.model, self.processor = model.eval().to(device), processor
+        self.model, self.processor = placed(model, device), processor
         self.name, self.device, self.batch_size = name, device, batch_size
         self.source = source
         if processor.tokenizer.pad_token is None:
@@ -59,7 +60,13 @@ class HuggingFaceResponder:
 
     @classmethod
     def load(
-        cls, source: str, *, name: str, device: torch.device, batch_size: int = 4
+        cls,
+        source: str,
+        *,
+        name: str,
+        device: torch.device,
+        batch_size: int = 4,
+        quantize: str | None = None,
     ) -> HuggingFaceResponder:
         """Loads a repository or a folder.
 
@@ -69,10 +76,12 @@ class HuggingFaceResponder:
         from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModelForImageTextToText
 
+        dtype = _dtype(device)
+        settings = quantized(quantize, device, dtype, kept=())
         try:
             config = AutoConfig.from_pretrained(source)
             with no_progress_bar():
-                model = AutoModelForImageTextToText.from_pretrained(source, dtype=_dtype(device))
+                model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, **settings)
         except ImportError as error:
             first = str(error).strip().splitlines()[0]
             raise EngineError(f"model {name!r} needs a package that is missing: {first}") from error
@@ -95,6 +104,7 @@ class HuggingFaceResponder:
             "architecture": type(self.model).__name__,
             "weights": str(weights),
             "dtype": str(self.model.dtype).removeprefix("torch."),
+            **({"quantized": how} if (how := quantized_as(self.model)) else {}),
             "decoding": "greedy",
             "transformers": transformers.__version__,
             "torch": torch.__version__,

@@ -80,6 +80,7 @@ def load_engine(
     concurrency: int | None = None,
     rpm: float | None = None,
     timeout: float = 120.0,
+    quantize: str | None = None,
 ) -> Engine:
     """Loads the engine of a model.
 
@@ -88,18 +89,21 @@ def load_engine(
         device: see `resolve_device`; for models on this machine.
         batch_size: faces at a time; for endpoints the requests under way, up to 8, unless
             `concurrency` says otherwise.
-        endpoint, key_env, concurrency, rpm, timeout: see `load_responder`.
+        endpoint, key_env, concurrency, rpm, timeout, quantize: see `load_responder`.
 
     Raises:
         EngineError: if there is no such model, or its files are damaged.
     """
+    _check_quantize(model, quantize)
     if model in CLASSICAL:
         return _classical(model, device)
     folder = own_folder(model)
     if folder is not None:
         from mien.engines.local import LocalEngine
 
-        return LocalEngine.from_folder(folder, name=model, device=resolve_device(device))
+        return LocalEngine.from_folder(
+            folder, name=model, device=resolve_device(device), quantize=quantize
+        )
     from mien.engines.prompted import PromptedEngine
 
     return PromptedEngine(
@@ -112,6 +116,7 @@ def load_engine(
             concurrency=concurrency or min(batch_size, 8),
             rpm=rpm,
             timeout=timeout,
+            quantize=quantize,
         )
     )
 
@@ -128,6 +133,7 @@ def load_responder(
     tpm: float | None = None,
     timeout: float = 120.0,
     answers: Answers = "guided",
+    quantize: str | None = None,
 ) -> Responder:
     """Loads who answers any prompt with a model.
 
@@ -143,10 +149,12 @@ def load_responder(
         rpm, tpm: limits of requests and tokens per minute at an endpoint.
         timeout: seconds until a try at an endpoint is given up.
         answers: how models of mien answer, see `LocalResponder`.
+        quantize: "8bit" or "4bit" for language models on this machine.
 
     Raises:
         EngineError: if there is no such model, or its files are damaged.
     """
+    _check_quantize(model, quantize)
     if model in CLASSICAL:
         from mien.engines.classical import NumbersResponder
 
@@ -167,10 +175,10 @@ def load_responder(
 
         return RecordedResponder(rest, name=model)
     if kind == "hf" and rest:
-        return _hugging_face(rest, model, device, batch_size)
+        return _hugging_face(rest, model, device, batch_size, quantize)
     folder = own_folder(model)
     if folder is None:
-        return _hugging_face(model, model, device, batch_size)
+        return _hugging_face(model, model, device, batch_size, quantize)
     from mien.engines.local_responder import LocalResponder
 
     return LocalResponder.from_folder(
@@ -179,6 +187,7 @@ def load_responder(
         device=resolve_device(device),
         answers=answers,
         batch_size=batch_size,
+        quantize=quantize,
     )
 
 
@@ -241,6 +250,15 @@ def check_model(model: str) -> None:
         own_folder(model)
 
 
+def _check_quantize(model: str, quantize: str | None) -> None:
+    if quantize and (
+        model in CLASSICAL or model.partition(":")[0] in ("openai", "gemini", "recorded")
+    ):
+        raise EngineError(
+            f"--quantize is for language models on this machine, and {model} is none; leave it out"
+        )
+
+
 def _classical(model: str, device: str) -> Engine:
     from mien.engines.classical import DeepFaceEngine, FerEngine, PyFeatEngine
 
@@ -249,11 +267,17 @@ def _classical(model: str, device: str) -> Engine:
     return DeepFaceEngine() if model == "deepface" else FerEngine()
 
 
-def _hugging_face(source: str, name: str, device: str, batch_size: int) -> Responder:
+def _hugging_face(
+    source: str, name: str, device: str, batch_size: int, quantize: str | None
+) -> Responder:
     from mien.engines.hugging_face import HuggingFaceResponder
 
     return HuggingFaceResponder.load(
-        source, name=name, device=resolve_device(device), batch_size=batch_size
+        source,
+        name=name,
+        device=resolve_device(device),
+        batch_size=batch_size,
+        quantize=quantize,
     )
 
 

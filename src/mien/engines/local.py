@@ -17,6 +17,7 @@ from mien.engines.local_model import (
     LocalModel,
     Numbers,
     Seen,
+    begun,
     numbers_answer,
     question,
 )
@@ -40,13 +41,15 @@ class LocalEngine:
         self._adopt(LocalModel(model, processor, name=name, device=device))
 
     @classmethod
-    def from_folder(cls, folder: Path, *, name: str, device: torch.device) -> LocalEngine:
+    def from_folder(
+        cls, folder: Path, *, name: str, device: torch.device, quantize: str | None = None
+    ) -> LocalEngine:
         """Loads what `save_pretrained` wrote; a `LocalClipEngine` where the model reads clips.
 
         Raises:
             EngineError: if the folder holds no model of mien, or its files are damaged.
         """
-        core = LocalModel.from_folder(folder, name=name, device=device)
+        core = LocalModel.from_folder(folder, name=name, device=device, quantize=quantize)
         kind = LocalClipEngine if core.reads_clips else LocalEngine
         engine = kind.__new__(kind)
         engine._adopt(core)
@@ -92,7 +95,7 @@ class LocalEngine:
             answer_start("analysis", str(e.label), present_units(units)) for e, units in numbers
         ]
         written = self.core.write(
-            texts=[question + line for question, line in zip(questions, lines, strict=True)],
+            texts=[begun(asked, line) for asked, line in zip(questions, lines, strict=True)],
             max_new_tokens=MAX_NEW_TOKENS,
             **seen.rows(range(len(questions))),
         )

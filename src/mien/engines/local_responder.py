@@ -16,7 +16,15 @@ from mien.engines.answers import answer_start, hold_to_numbers, present_units, t
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
 from mien.engines.history import fitted
-from mien.engines.local_model import LocalModel, Numbers, Seen, numbers_answer, question
+from mien.engines.local_model import (
+    LocalModel,
+    Numbers,
+    Seen,
+    begun,
+    numbers_answer,
+    question,
+)
+from mien.engines.quantize import quantized_as
 from mien.engines.request import Reply, Request
 from mien.faces.base import check_image
 
@@ -57,6 +65,7 @@ class LocalResponder:
         device: torch.device,
         answers: Answers = "guided",
         batch_size: int = 16,
+        quantize: str | None = None,
     ) -> LocalResponder:
         """Loads what `save_pretrained` wrote; a `LocalClipResponder` where it reads clips.
 
@@ -65,7 +74,7 @@ class LocalResponder:
         """
         from mien.engines.local_clip_responder import LocalClipResponder
 
-        core = LocalModel.from_folder(folder, name=name, device=device)
+        core = LocalModel.from_folder(folder, name=name, device=device, quantize=quantize)
         kind = LocalClipResponder if core.reads_clips else LocalResponder
         return kind(core, answers=answers, batch_size=batch_size)
 
@@ -79,7 +88,7 @@ class LocalResponder:
 
     def close(self) -> None:
         """Frees the model's memory on an accelerator."""
-        if self.core.device.type == "cuda":
+        if self.core.device.type == "cuda" and not quantized_as(self.core.model):
             self.core.model.to("cpu")
             torch.cuda.empty_cache()
 
@@ -158,7 +167,7 @@ class LocalResponder:
     ) -> list[Reply]:
         starts = [self._start(r.prompt, numbers[r.id]) for r in group]
         written = self.core.write(
-            texts=[self._question(r) + start for r, start in zip(group, starts, strict=True)],
+            texts=[begun(self._question(r), s) for r, s in zip(group, starts, strict=True)],
             max_new_tokens=group[0].max_tokens,
             **features,
         )
