@@ -1,7 +1,7 @@
 """Faces: who is where in a picture, and the one way to cut a face out of it."""
 
 from mien.faces.base import FINDERS, Finder, FinderError, make_finder
-from mien.faces.crop import CropSpec, crop_face, is_whole
+from mien.faces.crop import CropSpec, Square, crop_at, crop_face, crop_square, is_whole
 from mien.faces.follow import Follower, NearFinder
 from mien.faces.landmarker import MediaPipeFinder
 from mien.faces.track import Tracker
@@ -15,9 +15,12 @@ __all__ = [
     "Follower",
     "MediaPipeFinder",
     "NearFinder",
+    "Square",
     "Tracker",
     "WholeFinder",
+    "crop_at",
     "crop_face",
+    "crop_square",
     "is_whole",
     "make_finder",
 ]

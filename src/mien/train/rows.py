@@ -88,14 +88,6 @@ class InstructionRows:
         names = pc.binary_join_element_wise(source, sample, "\n").dictionary_encode()
         return names.combine_chunks().indices.to_numpy().astype(np.int32)
 
-    def labels(self, rows: NDArray[np.int64]) -> list[dict[str, Any] | None]:
-        """Labels of these rows, without their texts and pictures."""
-        import pyarrow as pa
-
-        labels: list[dict[str, Any] | None]
-        labels = self._table.column("labels").take(pa.array(rows)).to_pylist()
-        return labels
-
     def labels(self, indices: NDArray[np.integer]) -> Iterator[dict[str, Any] | None]:
         """The labels of some rows, in rising order of the rows, without anything else of them."""
         column = self._table.column("labels")

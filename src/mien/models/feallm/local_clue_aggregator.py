@@ -82,16 +82,26 @@ class LocalClueAggregator(nn.Module):
         if config.use_local_token:
             self.to_token = nn.Linear(num_crops * dim, config.text_config.hidden_size)
 
-    def forward(self, pixel_values: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def crops(self, pixel_values: Tensor) -> Tensor:
+        """(B, R, 3, S, S) regions of (B, 3, H, W) pictures; no weight takes part."""
+        return crop_regions(pixel_values, self.crop_boxes, size=self.crop_size)
+
+    def forward(
+        self, pixel_values: Tensor | None, *, crops: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor | None]:
         """Gather local clues.
 
         Args:
             pixel_values: (B, 3, H, W), as the vision encoder sees them.
+            crops: (B, R, 3, S, S), what ``crops`` cut out of the pictures, instead of them.
 
         Returns:
             ``F'_local`` (B, R, D) and ``F_local`` (B, 1, D_lm); ``None`` where switched off.
         """
-        crops = crop_regions(pixel_values, self.crop_boxes, size=self.crop_size)  # (B, R, 3, S, S)
+        if crops is None:
+            if pixel_values is None:
+                raise ValueError("give pixel_values or crops")
+            crops = self.crops(pixel_values)  # (B, R, 3, S, S)
         clues = self.conv_blocks(crops)  # (B, R, D)
         if self.crop_embedding is not None:
             clues = clues + self.crop_embedding.weight  # (B, R, D)

@@ -60,25 +60,42 @@ class FeallmModel(FaceModel):
             to_map(hidden, shape) for hidden, shape in zip(taps, self.config.levels, strict=True)
         )
 
+    def local_crops(self, pixel_values: Tensor) -> Tensor | None:
+        """The regions that the Local Clue Aggregator looks at, (P, R, 3, S, S); None without it."""
+        if self.local_clue_aggregator is None:
+            return None
+        dtype = next(self.multi_perspective_projector.parameters()).dtype
+        crops: Tensor = self.local_clue_aggregator.crops(pixel_values.to(dtype))
+        return crops
+
     def encode_images(
-        self, pixel_values: Tensor, *, levels: Sequence[Tensor] | None = None
+        self,
+        pixel_values: Tensor | None = None,
+        *,
+        levels: Sequence[Tensor] | None = None,
+        crops: Tensor | None = None,
     ) -> Tensor:
         """Turn pictures into tokens of the language model.
 
         Args:
-            pixel_values: (P, 3, S, S).
+            pixel_values: (P, 3, S, S); not needed where all else is given.
             levels: what ``vision_levels`` gave for these pictures, to save the encoder's run.
+            crops: what ``local_crops`` gave for these pictures.
 
         Returns:
             (P, N + 1, D_lm): N visual tokens, then F_local. Pass them on as ``image_features=``.
         """
         if levels is None:
+            if pixel_values is None:
+                raise ValueError("give pixel_values, or levels and crops")
             levels = self.vision_levels(pixel_values)
         dtype = next(self.multi_perspective_projector.parameters()).dtype
         deep, shallow = self.multi_level_feature([level.to(dtype) for level in levels])
         clues, token = None, None
         if self.local_clue_aggregator is not None:
-            clues, token = self.local_clue_aggregator(pixel_values.to(dtype))
+            pixels = None if pixel_values is None else pixel_values.to(dtype)
+            crops = None if crops is None else crops.to(dtype)
+            clues, token = self.local_clue_aggregator(pixels, crops=crops)
         tokens = self.multi_perspective_projector(deep, shallow, clues)  # (P, N, D_lm)
         return tokens if token is None else torch.cat((tokens, token), dim=1)  # (P, N + 1, D_lm)
 
