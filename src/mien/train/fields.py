@@ -78,7 +78,7 @@ def _read_fields(kind: Any, value: Any, where: str) -> Any:
     """A dataclass from a mapping; its own checks name fields, this adds where they stand."""
     if isinstance(value, kind):
         return value
-    start = where if where.endswith(": ") else f"{where}."
+    start = where if not where or where.endswith(": ") else f"{where}."
     if not isinstance(value, Mapping):
         raise RecipeError(f"{where.removesuffix(': ')} is {value!r}; give fields with values")
     hints = get_type_hints(kind)
