@@ -117,20 +117,25 @@ def compute(clips: Path, data: Path, nano_run: Path, out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     nano = Nano()
-    for shard in sorted(clips.glob("*-*-???.npz")):
-        path = out / f"clips-{shard.name}"
-        if not path.exists():
-            _clips(nano, shard).save(path)
-            log.info("%s", path.stem)
+    _all_clips(nano, clips, out, "train")
     weights = _pose_weights(out)
     for name in ("fer-fit", "rendered-fit", "fer-select", "rendered-select", "fer-validation"):
         path = out / f"{name}.npz"
         if not path.exists():
             _stills(nano, name, data, nano_run, weights).save(path)
             log.info("%s", path.stem)
+    _all_clips(nano, clips, out, "test")
     if not (out / "feabench.npz").exists():
         _feabench(nano).save(out / "feabench.npz")
         log.info("feabench")
+
+
+def _all_clips(nano: Nano, clips: Path, out: Path, split: str) -> None:
+    for shard in sorted(clips.glob(f"{split}-*-???.npz")):
+        path = out / f"clips-{shard.name}"
+        if not path.exists():
+            _clips(nano, shard).save(path)
+            log.info("%s", path.stem)
 
 
 def load_clips(out: Path, split: str) -> Looked:
