@@ -25,6 +25,7 @@ from mien.models.branches import PrefixTree, score_branches
 from mien.models.emo_llama.clips import Clips
 from mien.models.multimodal import FaceModelForConditionalGeneration
 from mien.models.priors import FacePriors
+from mien.models.shared_weights import is_shared, load_shared
 from mien.schema import ActionUnit, Expression
 
 MAX_NEW_TOKENS = 80
@@ -108,7 +109,8 @@ class LocalModel:
         settings = quantized(quantize, device, dtype)
         try:
             with no_progress_bar():
-                model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **settings)
+                shared, whole = is_shared(folder), AutoModelForImageTextToText.from_pretrained
+                model = (load_shared if shared else whole)(folder, dtype=dtype, **settings)
             processor = AutoProcessor.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
             raise EngineError(f"model {name!r} could not be loaded: {error}") from error

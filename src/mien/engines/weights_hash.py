@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-_FILES = ("*.safetensors", "*.bin", "config.json", "*.jinja", "tokenizer*.json", "*processor*.json")
+_FILES = (
+    *("*.safetensors", "*.bin", "config.json", "shared.json"),
+    *("*.jinja", "tokenizer*.json", "*processor*.json"),
+)
 
 
 def folder_hash(folder: Path) -> str:

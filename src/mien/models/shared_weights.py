@@ -61,8 +61,13 @@ def save_shared(model: PreTrainedModel, folder: Path, *, base: str) -> None:
     model.config.save_pretrained(folder)
 
 
-def load_shared(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
+def load_shared(folder: Path, *, dtype: torch.dtype, **settings: Any) -> PreTrainedModel:
     """The whole model of such a folder, in eval mode.
+
+    Args:
+        folder: with `shared.json`.
+        dtype: of the weights.
+        **settings: for `from_pretrained`.
 
     Raises:
         WeightsError: if it was made on other weights than those that are installed.
@@ -80,7 +85,7 @@ def load_shared(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     shared = {name: tensor for name, tensor in load_file(base).items() if name in names}
     state = merged(shared, load_file(folder / OWN))
     model: Any = _class_of(config).from_pretrained(
-        None, config=config, state_dict=state, dtype=dtype
+        None, config=config, state_dict=state, dtype=dtype, **settings
     )
     return model.eval()
 
