@@ -27,7 +27,8 @@ from transformers import (
 
 # What llava-hf's checkpoints are saved with: a line break behind the picture.
 LLAVA_TEMPLATE = """\
-{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}\
+{% for message in messages %}{% if message['role'] != 'system' %}\
+{{ message['role'].upper() + ': '}}\
 {% endif %}{% for part in message['content'] if part['type'] == 'image' %}{{ '<image>\n' }}\
 {% endfor %}{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] + ' '}}\
 {% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"""

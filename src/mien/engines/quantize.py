@@ -78,9 +78,7 @@ def quantized(
         return {}
     settings = quantization(kind, compute=dtype, kept=kept)
     if device.type not in ("cuda", "cpu", "xpu"):
-        raise EngineError(
-            f"--quantize {kind} does not work on {device}; use --device cuda or cpu, or leave it out"
-        )
+        raise EngineError(f"--quantize {kind} works on cuda and cpu, not on {device}; leave it out")
     return {"quantization_config": settings, "device_map": {"": device}}
 
 

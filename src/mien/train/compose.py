@@ -144,7 +144,8 @@ def _from_llava(
     base: str, settings: dict[str, Any], *, keep_base: bool, template: str | None
 ) -> Start:
     llava = LlavaForConditionalGeneration.from_pretrained(base, dtype="auto")
-    config, notes = llava.config, []
+    config: Any = llava.config
+    notes: list[str] = []
     layer = config.vision_feature_layer
     if not isinstance(layer, int) or config.vision_feature_select_strategy != "default":
         raise ComposeError(
@@ -181,7 +182,7 @@ def _from_llava(
     start_from_projector(
         model,
         llava.model.multi_modal_projector,
-        break_embedding=model.get_input_embeddings().weight[break_id],
+        break_embedding=_embeddings(model)[break_id],
     )
     if not keep_base:
         notes.append(
@@ -242,9 +243,16 @@ def _emo_llama(
 
 def _room_for(text: PreTrainedModel, tokenizer: Any) -> PreTrainedModel:
     """A language model with an embedding for every token."""
-    if len(tokenizer) > text.get_input_embeddings().num_embeddings:
+    if len(tokenizer) > len(_embeddings(text)):
         text.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64, mean_resizing=False)
     return text
+
+
+def _embeddings(model: PreTrainedModel) -> torch.Tensor:
+    """(V, D_lm) of the tokens."""
+    table: Any = model.get_input_embeddings()
+    weight: torch.Tensor = table.weight
+    return weight
 
 
 def _refuse_patches(vision: str | None) -> None:
@@ -279,7 +287,7 @@ def _feallm_processor(model: Any, tokenizer: Any, pictures: str, template: str) 
 
 
 def _image_processor(source: str, config: Any) -> FeallmImageProcessor:
-    """mien's image processor with the pixel statistics of the encoder's own."""
+    """The image processor, with the pixel statistics of the encoder's own one."""
     try:
         found, _ = FeallmImageProcessor.get_image_processor_dict(source)
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -29,12 +31,12 @@ def start_from_projector(
         break_embedding: (D_lm,).
     """
     config, inner = model.config, model.model
-    deep = inner.multi_level_feature.adapters[-1]
+    deep: Any = inner.multi_level_feature.adapters[-1]
     nn.init.eye_(deep.linear.weight)
     nn.init.zeros_(deep.linear.bias)
     if deep.position is not None:
         nn.init.zeros_(deep.position.weight)
-    mpp = inner.multi_perspective_projector
+    mpp: Any = inner.multi_perspective_projector
     steps = [mpp.to_clues, mpp.to_itself]
     if config.mpp_first_residual:
         steps.append(mpp.to_levels)
