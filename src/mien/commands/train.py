@@ -52,21 +52,26 @@ def run_train(
     folder = out or recipe.out or Path("runs") / recipe.name
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
 
+    from transformers.utils.logging import disable_progress_bar
+
     from mien.partfile import SinkError
     from mien.train.checkpoints import CheckpointError
     from mien.train.overview import overview
+    from mien.train.processes import finish, is_main
     from mien.train.rows import RowsError
-    from mien.train.run import is_main, prepare
+    from mien.train.run import prepare
     from mien.train.run import train as train_recipe
     from mien.train.stops import Interrupted, TrainingError
 
     if is_main():
         logging.getLogger("mien").setLevel(logging.INFO)
+    disable_progress_bar()
     try:
         if dry_run:
             for number in range(len(recipe.stages)):
                 for line in overview(recipe, number, prepare(recipe, number, recipe.start)):
-                    typer.echo(line)
+                    if is_main():
+                        typer.echo(line)
             return 0
         result = train_recipe(recipe, out=folder, resume=not fresh)
     except (RecipeError, RowsError) as error:
@@ -78,11 +83,15 @@ def run_train(
         return 130
     if is_main():
         typer.echo(str(result))
+    finish()
     return 0
 
 
 def _failed(error: Exception, code: int) -> int:
-    typer.echo(f"error: {error}", err=True)
+    from mien.train.processes import is_main, rank
+
+    who = "" if is_main() else f"process {rank()}: "
+    typer.echo(f"{who}error: {error}", err=True)
     return code
 
 

@@ -140,7 +140,11 @@ def stage_arguments(
     }
     if stage.save_every is not None:
         fields |= {"save_steps": stage.save_every, "eval_steps": stage.save_every}
-    return TrainingArguments(**fields)
+    args = TrainingArguments(**fields)
+    if args.n_gpu > 1:
+        log.warning("%d devices, of which 1 is used; docs/train_many.md tells more", args.n_gpu)
+        args._n_gpu = 1  # else Trainer would split batches by threads, counts and all
+    return args
 
 
 def fit_stage(
