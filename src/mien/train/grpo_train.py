@@ -13,9 +13,12 @@ from torch.utils.data import Dataset, Sampler
 from mien.data.build.labels import Labels
 from mien.data.build.rows import turns_of
 from mien.engines.local import question
+from mien.faces import CropSpec
 from mien.language import prompt_for
-from mien.train.faces import FaceCrops
+from mien.train.faces import CACHE_FOLDER, FaceCrops
+from mien.train.fit_stage import Feed
 from mien.train.grpo import Asked
+from mien.train.recipe import DataSpec, Stage
 from mien.train.rewards import PARTS, RewardTask, RewardWeights, Truth, reward
 from mien.train.rows import InstructionRows, RowsError
 from mien.train.trainer import StageTrainer
@@ -36,13 +39,17 @@ def asked_of(row: Mapping[str, Any], index: int, processor: Any) -> Asked | None
     task: RewardTask = row["task"]
     if task not in PARTS:
         return None
-    labels = Labels.from_dict(row["labels"])
-    units = dict.fromkeys(labels.absent, False) | dict.fromkeys(labels.present or (), True)
-    prompt = question(processor, turns_of(dict(row))[0][0])
-    truth = Truth(labels.expression, units)
+    truth = truth_of(row["labels"])
     if reward("", task, truth, RewardWeights()).total is None:
         return None
-    return Asked(index, prompt, task, truth)
+    return Asked(index, question(processor, turns_of(dict(row))[0][0]), task, truth)
+
+
+def truth_of(labels: Mapping[str, Any]) -> Truth:
+    """What is known of a face, from the labels of a row."""
+    known = Labels.from_dict(labels)
+    units = dict.fromkeys(known.absent, False) | dict.fromkeys(known.present or (), True)
+    return Truth(known.expression, units)
 
 
 class AskedRows(Dataset[Item | None]):
@@ -64,8 +71,7 @@ class AskedRows(Dataset[Item | None]):
         self.places = [
             (source, number)
             for source, rows in enumerate(self.sources)
-            for number in range(len(rows))
-            if asked_of(rows[number], 0, processor) is not None
+            for number in _checkable(rows)
         ]
         if not self.places:
             raise RowsError(
@@ -88,6 +94,51 @@ class AskedRows(Dataset[Item | None]):
             )
         crop, asked = self.crops(frames[0]), asked_of(row, index, self.processor)
         return None if crop is None or asked is None else (asked, crop)
+
+
+def _checkable(rows: InstructionRows) -> Iterator[int]:
+    """Rows that `asked_of` makes prompts of, without opening their pictures."""
+    labels = rows.labels(np.arange(len(rows)))
+    for number, (task, known) in enumerate(zip(rows.tasks(), labels, strict=True)):
+        if task in PARTS and known is not None:
+            checked = reward("", task, truth_of(known), RewardWeights())
+            if checked.total is not None:
+                yield number
+
+
+def open_prompts(
+    data: DataSpec,
+    stage: Stage,
+    processor: Any,
+    spec: CropSpec,
+    *,
+    seed: int,
+    processes: int = 1,
+) -> Feed:
+    """What a stage of the kind "grpo" learns from: the first question of every training row.
+
+    Args:
+        data: sources and faces; its weights, augmentation, priors and cache take no part.
+        stage: batch and updates.
+        processor: of the model.
+        spec: how the model wants faces cut.
+        seed: of the order.
+        processes: that train at the same time.
+
+    Raises:
+        RowsError: if rows are missing or damaged, or none can be checked.
+    """
+    rows = [InstructionRows(source.rows, root=source.root) for source in data.train]
+    beside = data.train[0].rows
+    folder = (beside if beside.is_dir() else beside.parent) / CACHE_FOLDER
+    items = AskedRows(rows, processor, FaceCrops(spec, faces=data.faces, folder=folder))
+    updates = 1 if stage.grpo is None else stage.grpo.updates
+    block = stage.batch_size * stage.accumulation * processes
+    return Feed(
+        train=items,
+        sampler=RepeatedBatches(len(items), block=block, times=updates, seed=seed),
+        collator=AskedCollator(processor),
+    )
 
 
 class AskedCollator:

@@ -53,6 +53,10 @@ def overview(recipe: Recipe, number: int, ready: Prepared) -> Iterator[str]:
     if "input_ids" in batch_seen:
         yield "  its first conversation, what is learned in [[ ]]:"
         yield "  " + example(ready.processor.tokenizer, batch_seen).replace("\n", "\n  ")
+    elif "asked" in batch_seen:
+        mark, first = ready.processor.image_token, batch_seen["asked"][0]
+        picture = mark * ready.processor.num_image_tokens
+        yield f"  its first prompt, {first.task}: " + first.prompt.replace(picture, mark)
     else:
         yield "  it has no text: numbers alone are learned"
 

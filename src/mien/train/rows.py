@@ -88,6 +88,11 @@ class InstructionRows:
         names = pc.binary_join_element_wise(source, sample, "\n").dictionary_encode()
         return names.combine_chunks().indices.to_numpy().astype(np.int32)
 
+    def tasks(self) -> list[str]:
+        """The task of every row."""
+        names: list[str] = self._table.column("task").to_pylist()
+        return names
+
     def labels(self, indices: NDArray[np.integer]) -> Iterator[dict[str, Any] | None]:
         """The labels of some rows, in rising order of the rows, without anything else of them."""
         column = self._table.column("labels")
