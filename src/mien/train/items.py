@@ -220,11 +220,16 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         )
 
     def look(
-        self, source: int, row: dict[str, Any]
+        self, source: int, row: dict[str, Any], *, priors: bool = True
     ) -> tuple[list[NDArray[np.uint8]], list[FacePriors] | None] | None:
         """Face crops of a row's frames and what is known of them; None where no face is found.
 
         A frame of a clip without a face is left out.
+
+        Args:
+            source: number of the source.
+            row: one of its rows.
+            priors: whether to ask for them, where there is a source.
         """
         one = self.sources[source]
         pictures = one.rows.open_pictures(row, self.clip_frames)
@@ -239,7 +244,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
             log.warning("%s, row %r: no face is found; left out", one.rows.place, row["id"])
             return None
         known = None
-        if one.priors is not None:
+        if one.priors is not None and priors:
             known = one.priors.read([_named(one, row, pictures[i], i) for i in there])
         return [crop for crop in crops if crop is not None], known
 
