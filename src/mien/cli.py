@@ -14,6 +14,8 @@ from mien import __version__
 from mien.commands.bench import app as bench_app
 from mien.commands.chat import chat
 from mien.commands.data import data_app
+from mien.commands.init import init
+from mien.commands.merge import merge
 from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
 from mien.commands.train import train
@@ -197,6 +199,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 app.command()(chat)
 app.command()(train)
+app.command()(init)
+app.command()(merge)
 # Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
 synth_app.command("feabench")(feabench)
 synth_app.command("sequence")(sequence)
