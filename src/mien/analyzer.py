@@ -154,7 +154,7 @@ class Analyzer:
         """
         timeline = Timeline(name, self.engine.name)
         faults: list[str] = []
-        frames = self._followed(origin, name, sampling, faults)
+        frames = self._followed(origin, timeline, sampling, faults)
         clips: TrackClips | None = None
         if self.clip_engine is not None:
             clips = TrackClips(
@@ -175,15 +175,18 @@ class Analyzer:
         yield Looked(name, None, [], rows, "clip", timeline, origin)
 
     def _followed(
-        self, origin: Path | bytes, name: str, sampling: Sampling, faults: list[str]
+        self, origin: Path | bytes, timeline: Timeline, sampling: Sampling, faults: list[str]
     ) -> Iterator[Pending]:
-        """Frames with their faces and numbers; what is wrong with the clip goes to `faults`."""
+        """Frames with their faces and numbers; cuts go to the timeline, faults to `faults`."""
+        name = timeline.source
         tracker, follower = Tracker(), Follower(self.finder)
         # Few frames of a long clip are jumped to, and what lies between is then not seen.
         cuts = sampling.count is None
         frames = ahead(read_frames(origin, name=name, cuts=cuts, **asdict(sampling)))
         try:
             for frame in frames:
+                if frame.cut_at is not None:
+                    timeline.cuts.append(frame.cut_at)
                 faces = follower.find(frame.image, time=frame.time, cut=frame.cut)
                 tracks = tracker.update(frame.image, faces, time=frame.time, cut=frame.cut)
                 yield Pending(

@@ -24,8 +24,9 @@ def row(time, *, track=0, left=0.0, happy=0.0, smile=0.0):
     )
 
 
-def marks(*rows):
+def marks(*rows, cuts=()):
     timeline = Timeline("clip.mp4")
+    timeline.cuts.extend(cuts)
     for one in rows:
         timeline.add([one])
     return Marks(timeline)
@@ -43,6 +44,23 @@ def test_boxes_and_numbers_move_evenly_between_two_looks():
 def test_a_face_shows_half_a_step_beyond_its_looks():
     seen = marks(row(0.4), row(0.8), row(1.2))
     assert [len(seen.at(t)) for t in (0.1, 0.2, 1.4, 1.5)] == [0, 1, 1, 0]
+
+
+def test_no_mark_crosses_a_cut():
+    # Looks at 0.0, 0.2 and so on; the scene changes with the frame of 0.5, and with that of 0.6.
+    old = [row(t / 5) for t in range(3)]
+    new = [row(0.6 + t / 5, track=1) for t in range(3)]
+
+    def shown(cut):
+        seen = marks(*old, *new, cuts=[cut])
+        return {t: [m.track for m in seen.at(t)] for t in (0.3, 0.45, 0.49, 0.5, 0.55, 0.6, 0.7)}
+
+    everywhere = {0.3: [0], 0.45: [0], 0.6: [1], 0.7: [1]}
+    assert shown(0.5) == everywhere | {0.49: [0], 0.5: [1], 0.55: [1]}
+    assert shown(0.6) == everywhere | {0.49: [0], 0.5: [0], 0.55: [0]}
+    # One number that goes on behind the cut does not slide there.
+    seen = marks(row(0.4), row(0.6, left=20.0), cuts=[0.5])
+    assert [seen.at(t)[0].box[0] for t in (0.4, 0.45, 0.49, 0.5, 0.55)] == [0, 0, 0, 20, 20]
 
 
 def test_a_long_loss_is_not_bridged():

@@ -302,3 +302,4 @@ def test_scenes_and_cuts(tmp_path):
     marked = list(read_frames(path, rate=5, cuts=True))
     assert numbers(marked) == [0, 5, 10, 15, 20]
     assert [f.cut for f in marked] == [False, False, True, False, True]
+    assert [f.cut_at for f in marked] == pytest.approx([None, None, 8 / 25, None, 16 / 25])

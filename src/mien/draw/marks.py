@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +52,7 @@ class Marks:
         looks = {float(t) for track in timeline.tracks.values() for t in track.times}
         apart = np.diff(sorted(looks))
         self._step = float(np.median(apart)) if len(apart) else 0.2
-        self._lines = [_Line(track) for track in timeline.tracks.values()]
+        self._lines = [_Line(track, timeline.cuts) for track in timeline.tracks.values()]
 
     def at(self, time: float) -> list[Mark]:
         """The marks to be drawn on a frame of this time in seconds."""
@@ -60,8 +62,8 @@ class Marks:
 
 
 class _Line:
-    def __init__(self, track: Track) -> None:
-        self._number = track.number
+    def __init__(self, track: Track, cuts: Sequence[float]) -> None:
+        self._number, self._cuts = track.number, cuts
         self._times = track.times
         self._boxes = np.stack([track.column(("box", i)) for i in range(4)], axis=1)  # (N, 4)
         self._names = facs.LABEL_SETS[track.label_set]
@@ -79,10 +81,10 @@ class _Line:
         before = after - 1
         if before < 0 or after >= len(times):
             # Ahead of its first look and behind its last, a face is shown for half a step.
-            near = max(0, min(before, len(times) - 1))
-            if abs(time - times[near]) > step / 2 + 1e-6:
-                return None
-            return self._mark(near, near, 0.0)
+            return self._alone(max(0, min(before, len(times) - 1)), time, step)
+        if self._scene(times[before]) != self._scene(times[after]):
+            near = before if self._scene(time) == self._scene(times[before]) else after
+            return self._alone(near, time, step)
         apart = times[after] - times[before]
         share = float((time - times[before]) / apart)
         if apart > held + 1e-6:
@@ -92,6 +94,22 @@ class _Line:
             near = before if share < 0.5 else after
             return self._mark(near, near, 0.0)
         return self._mark(before, after, share)
+
+    def _alone(self, near: int, time: float, step: float) -> Mark | None:
+        """The mark of one look on a frame near to it, in the same scene.
+
+        Half a step from it, and where a cut ends or begins the scene there, a whole step.
+        """
+        look = float(self._times[near])
+        if self._scene(time) != self._scene(look):
+            return None
+        beyond = look + step if time > look else look - step
+        reach = step if self._scene(beyond) != self._scene(look) else step / 2
+        return self._mark(near, near, 0.0) if abs(time - look) <= reach + 1e-6 else None
+
+    def _scene(self, time: float) -> int:
+        """Number of cuts up to a moment."""
+        return bisect_right(self._cuts, time + 1e-4)
 
     def _mark(self, before: int, after: int, share: float) -> Mark:
         x0, y0, x1, y1 = _between(self._boxes, before, after, share)

@@ -27,12 +27,15 @@ class Frame:
         image: (H, W, 3) uint8, upright RGB with square pixels.
         cut: whether there is a hard cut between the frame that was given before and this one;
             False where cuts were not looked for.
+        cut_at: seconds of the first frame behind that cut (the last, where there are several);
+            None where there is none.
     """
 
     index: int
     time: float
     image: NDArray[np.uint8]
     cut: bool = False
+    cut_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +156,19 @@ def _read(
     max_pixels: int,
 ) -> Iterator[Frame]:
     clip = open_clip(source, name=name, max_pixels=max_pixels)
-    chosen: Iterator[tuple[RawFrame, bool]]
+    chosen: Iterator[tuple[RawFrame, float | None]]
     try:
         if indices is not None:
-            chosen = ((raw, False) for raw in clip.frames_at(sorted(set(indices))))
+            chosen = ((raw, None) for raw in clip.frames_at(sorted(set(indices))))
         elif sampling.count is not None and not cuts:
-            chosen = ((raw, False) for raw in clip.frames_at(_spread(clip.times(), sampling)))
+            chosen = ((raw, None) for raw in clip.frames_at(_spread(clip.times(), sampling)))
         else:
             wanted = None
             if sampling.count is not None:
                 wanted = frozenset(_spread(clip.times(), sampling))
             chosen = _chosen(clip.frames(), sampling, wanted, cuts or sampling.scene)
-        for raw, cut in chosen:
-            yield Frame(raw.index, raw.time, raw.image(), cut)
+        for raw, cut_at in chosen:
+            yield Frame(raw.index, raw.time, raw.image(), cut_at is not None, cut_at)
     finally:
         clip.close()
 
@@ -192,17 +195,18 @@ def open_clip(
 
 def _chosen(
     frames: Iterator[RawFrame], sampling: Sampling, wanted: frozenset[int] | None, cuts: bool
-) -> Iterator[tuple[RawFrame, bool]]:
-    """The frames to take, each with whether a cut lies between it and the one before."""
+) -> Iterator[tuple[RawFrame, float | None]]:
+    """The frames to take, each with the time of a cut between it and the one before."""
     detector = CutDetector() if cuts else None
-    cut, due, number, first = False, 0, 0, True
+    cut_at: float | None = None
+    due, number, first = 0, 0, True
     for raw in frames:
         if sampling.end is not None and raw.time >= sampling.end:
             return
         if raw.time < sampling.start:
             continue
         if detector is not None and detector.step(raw.small()):
-            cut = True
+            cut_at = raw.time
         elapsed = raw.time - sampling.start
         if wanted is not None:
             take = raw.index in wanted
@@ -214,11 +218,11 @@ def _chosen(
         elif sampling.every is not None:
             take = number % sampling.every == 0
         else:
-            take = not sampling.scene or cut or first
+            take = not sampling.scene or cut_at is not None or first
         number += 1
         if take:
-            yield raw, cut
-            cut = first = False
+            yield raw, cut_at
+            cut_at, first = None, False
 
 
 def _spread(times: list[float], sampling: Sampling) -> list[int]:

@@ -107,6 +107,7 @@ class Timeline:
         tracks: number to track, in the order of appearance.
         frames: number of frames that were looked at.
         start, end: seconds of the first and the last of them; None where there was none.
+        cuts: seconds of the first frame behind each hard cut, as far as they are known, rising.
     """
 
     def __init__(self, source: str, model: str | None = None) -> None:
@@ -115,6 +116,7 @@ class Timeline:
         self.frames = 0
         self.start: float | None = None
         self.end: float | None = None
+        self.cuts: list[float] = []
 
     def add(self, rows: list[Analysis]) -> None:
         """Takes the rows of the next frame."""
