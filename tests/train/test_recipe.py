@@ -103,7 +103,7 @@ def test_yaml_errors_name_the_line(recipe):
     recipe.write_text("- a list")
     with pytest.raises(RecipeError, match="holds no fields"):
         load_recipe(recipe)
-    with pytest.raises(RecipeError, match="no recipe other: .*built in: feallm-7b"):
+    with pytest.raises(RecipeError, match=r"no recipe other: .*built in: feallm-7b"):
         load_recipe("other")
 
 

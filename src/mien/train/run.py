@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +17,12 @@ from mien.partfile import write_whole
 from mien.train.feed import label_counts, open_feed
 from mien.train.fields import RecipeError, plain
 from mien.train.fit_stage import Feed, fit_stage
+from mien.train.grpo import GrpoObjective
+from mien.train.grpo_spec import GrpoSpec
+from mien.train.grpo_train import GrpoTrainer, open_prompts
 from mien.train.objective import Objective
 from mien.train.overview import overview
+from mien.train.processes import is_main, main_first, processes, wait
 from mien.train.recipe import DataSpec, LossSpec, Recipe, Stage
 from mien.train.speed import speed_line, write_speed
 from mien.train.stages import (
@@ -32,6 +35,7 @@ from mien.train.stages import (
 )
 from mien.train.start import load_start
 from mien.train.targets import class_weights, unit_weights
+from mien.train.trainer import StageTrainer
 
 log = logging.getLogger(__name__)
 
@@ -133,19 +137,36 @@ def prepare(
     if stage.gradient_checkpointing:
         checkpoint_activations(network)
     config = base_of(network).config
+    if stage.kind == "grpo":
+        return _prepare_grpo(recipe, number, network, processor, processes=processes)
     loss, data = stage_loss(recipe, stage), stage_data(recipe, stage)
-    feed = open_feed(
-        data,
-        config,
-        processor,
-        seed=recipe.seed + number,
-        batch_size=stage.batch_size * processes,
-    )
+    with main_first():
+        feed = open_feed(
+            data,
+            config,
+            processor,
+            seed=recipe.seed + number,
+            batch_size=stage.batch_size * processes,
+        )
     weights: dict[str, Any] = {}
     if loss.balance and loss.numbers:
         faces, shares = label_counts(feed.train)  # type: ignore[arg-type]  # open_feed makes them
         weights = {"class_weights": class_weights(faces), "unit_weights": unit_weights(shares)}
-    return Prepared(network, processor, feed, Objective(network, processor, loss, **weights))
+    try:
+        learner = Objective(network, processor, loss, **weights)
+    except ValueError as error:
+        raise RecipeError(f"stage {stage.name!r}: {error}") from error
+    return Prepared(network, processor, feed, learner)
+
+
+def _prepare_grpo(
+    recipe: Recipe, number: int, network: nn.Module, processor: Any, *, processes: int
+) -> Prepared:
+    stage, seed = recipe.stages[number], recipe.seed + number
+    data, spec = stage_data(recipe, stage), base_of(network).config.crop_spec
+    feed = open_prompts(data, stage, processor, spec, seed=seed, processes=processes)
+    learner = GrpoObjective(network, processor, stage.grpo or GrpoSpec(), seed=seed)
+    return Prepared(network, processor, feed, learner)
 
 
 def stage_data(recipe: Recipe, stage: Stage) -> DataSpec:
@@ -179,6 +200,7 @@ def _run_stage(
         metric=recipe.metric,
         workers=stage_data(recipe, stage).workers,
         report=recipe.report,
+        trainer_class=GrpoTrainer if stage.kind == "grpo" else StageTrainer,
     )
     if is_main():
         state = None
@@ -188,18 +210,23 @@ def _run_stage(
         if fitted.speed["steps"]:
             write_speed(out / "speed.json", stage.name, fitted.speed)
             log.info("stage %s: %s", stage.name, speed_line(fitted.speed))
-    _wait()
+    wait()
 
 
 def _based(standing: _Standing, before: Stage | None, stage: Stage, out: Path) -> _Standing:
-    """What a stage starts from: adapters of another kind are folded into a model of their own."""
-    if standing.adapter is None or before is None or same_adapters(before, stage):
+    """What a stage starts from: adapters of another kind are folded into a model of their own.
+
+    So are those before GRPO, whose reference is the model without its own adapters.
+    """
+    if standing.adapter is None or before is None:
+        return standing
+    if same_adapters(before, stage) and stage.kind == "sft":
         return standing
     folder = out / before.name / "merged"
     if is_main() and not folder.is_dir():
         model, processor = load_start(standing.base, precision=stage.precision)
         save_stage(merged(model, standing.adapter), processor, folder, base=standing.base)
-    _wait()
+    wait()
     return _Standing(str(folder))
 
 
@@ -234,7 +261,7 @@ def _claim(recipe: Recipe, out: Path, *, resume: bool) -> None:
         except OSError as error:
             raise RecipeError(f"cannot make {out}: {error.strerror}; give another --out") from None
         write_whole(known, (json.dumps(plain(recipe), indent=1) + "\n").encode())
-    _wait()
+    wait()
 
 
 def _clear(old: dict[str, Any], out: Path) -> None:
@@ -268,24 +295,3 @@ def _differences(old: Any, new: Any, place: str) -> Iterator[tuple[str, Any, Any
             yield from _differences(before, now, f"{place}[{number}]")
     elif old != new:
         yield place, old, new
-
-
-# --- processes
-
-
-def processes() -> int:
-    """Processes that train together, as their launcher says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_main() -> bool:
-    """Whether this process is the one that writes."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def _wait() -> None:
-    """Until all processes have come here."""
-    if processes() > 1:
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()
