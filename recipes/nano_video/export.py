@@ -60,7 +60,8 @@ def install(model: Any, processor: Any, figures: dict[str, Any], run: Path) -> P
     curves = run / "model" / "curves.png"
     if curves.exists():
         shutil.copy(curves, Path(__file__).parent / "curves.png")
-    for file in folder.iterdir():
-        file.chmod(0o644)
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(0o644)
     write_manifest("nano_video")
     return folder
