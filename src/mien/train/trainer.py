@@ -112,6 +112,8 @@ class StageTrainer(CountingTrainer):
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
         loss, outputs = result
+        if not self._parts:
+            self._parts_since = self.state.global_step  # not from 0 where a run goes on
         for name, part in {**outputs.get("parts", {}), "batches": 1}.items():
             self._parts[name] = self._parts.get(name, 0) + torch.as_tensor(part).detach()
         if not bool(torch.isfinite(loss.detach()).all()):
