@@ -1,3 +1,4 @@
+import csv
 import json
 import logging
 import os
@@ -172,3 +173,32 @@ def test_rare_labels_are_lifted(place):
     torch.testing.assert_close(learner.class_weights, torch.ones(3))  # four faces of each
     # AU12 is shown by half of the faces: above the 30 % up to which a unit is lifted.
     torch.testing.assert_close(learner.unit_weights, torch.ones(1))
+
+
+def losses(run: Path) -> list[float]:
+    with (run / "a" / "log.csv").open(newline="") as file:
+        return [float(row["value"]) for row in csv.DictReader(file) if row["name"] == "loss"]
+
+
+def test_cached_features_are_used(place, tmp_path):
+    one = f'"name": "a", "train": ["face"], "max_steps": 2, "log_every": 1, {SMALL}'
+    words = [f"stages=[{{{one}}}]", "data.train.0.augment=0"]
+    plain = train(toy_recipe(place, *words), out=tmp_path / "plain")
+    cached = train(
+        toy_recipe(place, *words, f"data.cache.folder={tmp_path / 'cache'}"), out=tmp_path / "run"
+    )
+    assert plain.parent != cached.parent
+    # Adam blows up the rounding of gradients that are zero, so losses are compared, not weights.
+    assert losses(tmp_path / "run") == pytest.approx(losses(tmp_path / "plain"), rel=1e-5)
+    assert list((tmp_path / "cache").iterdir())
+    with pytest.raises(ValueError, match="budget"):
+        train(
+            toy_recipe(place, *words, f"data.cache={{folder: {tmp_path / 'other'}, budget: 1e-9}}"),
+            out=tmp_path / "no",
+        )
+
+
+def test_missing_tensorboard_is_named(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(fit_module, "is_tensorboard_available", lambda: False)
+    with pytest.raises(ImportError, match="pip install tensorboard"):
+        train(toy_recipe(place, "report=[tensorboard]"), out=tmp_path)

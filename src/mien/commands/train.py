@@ -69,7 +69,9 @@ def run_train(
     try:
         if dry_run:
             for number in range(len(recipe.stages)):
-                for line in overview(recipe, number, prepare(recipe, number, recipe.start)):
+                for line in overview(
+                    recipe, number, prepare(recipe, number, recipe.start, fill=False)
+                ):
                     if is_main():
                         typer.echo(line)
             return 0

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from mien.train.cache import FeatureCache
 from mien.train.collate import Collator
 from mien.train.faces import CACHE_FOLDER, FaceCrops
 from mien.train.fields import RecipeError
 from mien.train.fit_stage import Feed
 from mien.train.items import ItemSource, TrainItems
-from mien.train.recipe import DataSpec, Source
+from mien.train.recipe import CacheSpec, DataSpec, Source
 from mien.train.rows import InstructionRows
 from mien.train.sampler import VisitSampler
 from mien.train.scores import unit_presence
@@ -53,7 +57,7 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
         [_source(one, config) for one in spec.train],
         crops=crops,
         invented=spec.invented,
-        features=_features(spec, config),
+        tasks=spec.tasks,
         **shared,
     )
     checked = None
@@ -84,9 +88,25 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
     )
 
 
-def _features(spec: DataSpec, config: Any) -> None:
-    if spec.cache is not None:
-        raise RecipeError("data.cache is not wired yet; leave it out")
+def fill_caches(feed: Feed, network: Any, processor: Any, spec: CacheSpec) -> None:
+    """Computes the features of the frozen encoder that are missing, and has the items use them.
+
+    Args:
+        feed: from `open_feed`.
+        network: the model.
+        processor: of the model.
+        spec: folder, views, budget.
+
+    Raises:
+        mien.train.rows.RowsError: if they would be larger than the budget.
+    """
+    if torch.cuda.is_available():
+        network.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
+    for items in (feed.train, feed.validation):
+        if isinstance(items, TrainItems):
+            views = spec.views if items.train else 1
+            one = dataclasses.replace(spec, views=views)
+            items.features = FeatureCache(items, network, processor, one).fill(items)
 
 
 def _beside(rows: Path) -> Path:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from mien.data.build.tasks import TASKS
 from mien.train.fields import RecipeError, dotted, read
 from mien.train.grpo_spec import GrpoSpec
+from mien.train.values import parse, set_value
 
 BUILT_IN = ("feallm-7b", "feallm-qwen", "emo-llama-7b", "nano")
 """Recipes inside the package."""
@@ -78,6 +80,7 @@ class DataSpec:
         train: sources of the training rows.
         validation: sources of the rows that choose the best checkpoint; none leaves it out.
         by: "row" visits every row once an epoch; "face" every face, with one of its rows drawn.
+        tasks: how often a row of each task is drawn then, beside the others; 1 where not named.
         faces: "given" takes pictures as face crops; "find" finds the face and cuts it as the
             model wants it.
         max_length: most tokens of a conversation, pictures included; none is no limit.
@@ -94,6 +97,7 @@ class DataSpec:
     train: tuple[Source, ...]
     validation: tuple[Source, ...] = ()
     by: Literal["row", "face"] = "row"
+    tasks: dict[str, float] | None = None
     faces: Literal["given", "find"] = "find"
     max_length: int | None = None
     too_long: Literal["error", "drop"] = "error"
@@ -107,6 +111,10 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         _require(len(self.train) > 0, "train is empty; name at least one source")
+        for task, weight in (self.tasks or {}).items():
+            _require(task in TASKS, f"tasks has {task!r}; tasks are {', '.join(TASKS)}")
+            _require(weight > 0, f"tasks.{task} is {weight:g}; a weight is above 0")
+        _require(not self.tasks or self.by == "face", "tasks are drawn where by is face alone")
         for name in ("text_share", "invented"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{name} is {value:g}, outside 0 to 1")
@@ -305,9 +313,9 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: naming file and field, or line, and the remedy.
     """
     file, text = _text(source)
-    data = _parse(text, file)
+    data = parse(text, file)
     for override in overrides:
-        _override(data, override)
+        set_value(data, override)
     recipe: Recipe = read(Recipe, data, f"{file}: ")
     _check_paths(recipe, file)
     return recipe
@@ -326,55 +334,6 @@ def _text(source: str | Path) -> tuple[str, str]:
         raise RecipeError(f"no recipe {source}: there is no such file; built in: {known}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read recipe {source}: {error}") from None
-
-
-def _parse(text: str, file: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise RecipeError(f"{file}{line}: {problem}; mend the YAML there") from None
-    if not isinstance(data, dict):
-        raise RecipeError(f"{file} holds no fields; see docs/train.md for what a recipe has")
-    return data
-
-
-def _override(data: dict[str, Any], override: str) -> None:
-    """Sets one value in place; containers on the way are made where they are missing."""
-    import yaml
-
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise RecipeError(f"--set {override}: write it as field=value, such as seed=1")
-    try:
-        value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError:
-        raise RecipeError(f"--set {override}: the value is no YAML; put it into quotes") from None
-    keys = dotted(path).split(".")
-    place: Any = data
-    for number, key in enumerate(keys):
-        last = number == len(keys) - 1
-        inner: Any = [] if not last and keys[number + 1].isdigit() else {}
-        if isinstance(place, list):
-            if not key.isdigit() or int(key) > len(place):
-                raise RecipeError(f"--set {override}: there is no item {key}; it has {len(place)}")
-            if int(key) == len(place):
-                place.append(None)
-            index: Any = int(key)
-        elif isinstance(place, dict):
-            index = key
-        else:
-            raise RecipeError(f"--set {override}: {'.'.join(keys[:number])} has no fields")
-        if last:
-            place[index] = value
-            return
-        if (place.get(index) if isinstance(place, dict) else place[index]) is None:
-            place[index] = inner
-        place = place[index]
 
 
 def _check_paths(recipe: Recipe, file: str) -> None:

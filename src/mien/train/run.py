@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from mien.partfile import write_whole
-from mien.train.feed import label_counts, open_feed
+from mien.train.feed import fill_caches, label_counts, open_feed
 from mien.train.fields import RecipeError, plain
 from mien.train.fit_stage import Feed, fit_stage
 from mien.train.grpo import GrpoObjective
@@ -120,6 +120,7 @@ def prepare(
     adapter: Path | None = None,
     *,
     processes: int = 1,
+    fill: bool = True,
 ) -> Prepared:
     """Loads what a stage needs.
 
@@ -129,6 +130,7 @@ def prepare(
         base: folder or name of the model.
         adapter: adapters to go on with.
         processes: that train at the same time.
+        fill: compute the features that `data.cache` asks for.
     """
     stage = recipe.stages[number]
     model, processor = load_start(base, precision=stage.precision)
@@ -148,6 +150,8 @@ def prepare(
             seed=recipe.seed + number,
             batch_size=stage.batch_size * processes,
         )
+    if data.cache is not None and fill:
+        fill_caches(feed, network, processor, data.cache)
     weights: dict[str, Any] = {}
     if loss.balance and loss.numbers:
         faces, shares = label_counts(feed.train)  # type: ignore[arg-type]  # open_feed makes them
