@@ -8,23 +8,23 @@ same rows instead, as a control: as many steps, and as many answers in each. The
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import mien.models  # noqa: F401  registers the architectures
-from mien.partfile import write_whole
-from mien.train import training_arguments
+from mien.train.fit_stage import Feed, fit_stage
 from mien.train.grpo import GrpoObjective
 from mien.train.grpo_spec import GrpoSpec
-from mien.train.grpo_train import GrpoTrainer
+from mien.train.grpo_train import AskedCollator, GrpoTrainer, RepeatedBatches
+from mien.train.recipe import Stage
 from mien.train.rewards import RewardWeights
 from mien.weights import verify
 
 from .faces import Prompts
-from .supervised import train_supervised
+from .supervised import AnswerCollator, Supervised
 
 SPEC = GrpoSpec(group=8, updates=2, kl=0.04, rewards=RewardWeights(reasons=0.5))
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="another model than mien/nano")
     parser.add_argument("--faces", type=int, default=2_000)
     parser.add_argument("--prompts", type=int, default=8, help="in a step")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--supervised", action="store_true", help="the control")
@@ -53,29 +53,36 @@ def main() -> None:
     )
     print(f"{len(prompts)} prompts about {len(prompts.crops)} faces", flush=True)
     answers = options.prompts * SPEC.group if options.supervised else options.prompts
-    args = training_arguments(
-        options.out,
+    stage = Stage(
+        "sft" if options.supervised else "grpo",
+        ("face", "language"),
+        kind="sft" if options.supervised else "grpo",
+        grpo=None if options.supervised else SPEC,
         max_steps=options.steps,
-        per_device_train_batch_size=answers,
+        batch_size=answers,
         learning_rate=options.rate,
-        lr_scheduler_type="constant_with_warmup",
-        warmup_steps=10,
+        schedule="constant_with_warmup",
+        warmup=10,
         adam_beta2=0.99,
-        max_grad_norm=1.0,
-        save_strategy="steps",
-        save_steps=50,
-        logging_steps=5,
-        logging_nan_inf_filter=False,
-        use_cpu=True,
-        seed=options.seed,
-        data_seed=options.seed,
+        precision="float32",
+        save_every=50,
+        log_every=5,
     )
-    if options.supervised:
-        train_supervised(model, processor, prompts, args)
-    else:
-        objective = GrpoObjective(model, processor, SPEC, seed=options.seed)
-        GrpoTrainer(objective, args=args, dataset=prompts).fit()
-        write_whole(options.out / "spec.txt", f"{asdict(SPEC)}\n".encode())
+    times = 1 if options.supervised else SPEC.updates
+    sampler = RepeatedBatches(len(prompts), block=answers, times=times, seed=options.seed)
+    learner: torch.nn.Module = Supervised(model)
+    collator: Any = AnswerCollator(processor, prompts.answers)
+    if not options.supervised:
+        learner = GrpoObjective(model, processor, SPEC, seed=options.seed)
+        collator = AskedCollator(processor)
+    fit_stage(
+        learner,
+        Feed(train=prompts, sampler=sampler, collator=collator),
+        stage,
+        options.out,
+        seed=options.seed,
+        trainer_class=GrpoTrainer,
+    )
     model.save_pretrained(options.out / "model")
     processor.save_pretrained(options.out / "model")
 

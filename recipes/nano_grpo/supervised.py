@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from torch import Tensor, nn
 
 from mien.language import prompt_for
-from mien.train.grpo_train import RepeatedBatches
-from mien.train.loop import CsvLog
 
-from .faces import Item, Prompts
+from .faces import Item
 
 
 class AnswerCollator:
@@ -47,22 +42,18 @@ class AnswerCollator:
         return {"input_ids": ids, "attention_mask": mask, "labels": labels, **pictures}
 
 
-class _Supervised(Trainer):
-    def _get_train_sampler(self, train_dataset: Any = None) -> RepeatedBatches:
-        block = self.args.train_batch_size
-        return RepeatedBatches(
-            len(self.train_dataset), block=block, times=1, seed=int(self.args.seed)
-        )
+class Supervised(nn.Module):
+    """A model with the loss of its answers, in the form of `GrpoObjective`."""
 
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
 
-def train_supervised(model: Any, processor: Any, prompts: Prompts, args: TrainingArguments) -> None:
-    """Trains in place, with the arguments of the GRPO run."""
-    args.eval_strategy = "no"  # type: ignore[assignment]
-    trainer = _Supervised(
-        model=model,
-        args=args,
-        train_dataset=prompts,
-        data_collator=AnswerCollator(processor, prompts.answers),
-        callbacks=[CsvLog(Path(str(args.output_dir)) / "log.csv")],
-    )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(args.output_dir)))
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Without the head, which is the embedding and may not be saved twice."""
+        state = super().state_dict(*args, **kwargs)
+        return {k: v for k, v in state.items() if not k.endswith("lm_head.weight")}
+
+    def forward(self, **batch: Tensor) -> dict[str, Any]:
+        """The mean loss over all tokens of the answers."""
+        return {"loss": self.model(**batch).loss, "figures": {}}

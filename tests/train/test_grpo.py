@@ -15,8 +15,10 @@ from mien.train.grpo_train import AskedCollator, GrpoTrainer, RepeatedBatches, a
 from mien.train.recipe import Stage
 from mien.train.rewards import Reward, Truth
 from mien.train.rollout import answer_log_probs, sample_answers
+from mien.train.run import train
 
 from .tiny import tiny_emo_llama, tiny_feallm, tiny_processor
+from .toy_rows import toy_recipe, write_recipe
 
 SHORT = GrpoSpec(group=4, max_new_tokens=4)
 
@@ -346,3 +348,28 @@ def test_a_stage_says_what_it_rewards():
         Stage("a", ("lora",), epochs=1, grpo=GrpoSpec())
     with pytest.raises(ValueError, match=r"save_every is 3, no multiple of grpo\.updates, 2"):
         Stage("a", ("lora",), kind="grpo", epochs=1, save_every=3, grpo=GrpoSpec(updates=2))
+
+
+def test_a_recipe_ends_with_grpo_behind_adapters(tmp_path):
+    short = {
+        "batch_size": 2,
+        "log_every": 1,
+        "precision": "float32",
+        "max_steps": 2,
+        "learning_rate": 1e-2,
+    }
+    adapters = {"train": ["lora"], "lora": {"rank": 2, "alpha": 4}, **short}
+    write_recipe(
+        tmp_path,
+        stages=[
+            {"name": "sft", **adapters},
+            {"name": "rl", "kind": "grpo", "grpo": {"group": 2, "max_new_tokens": 3}, **adapters},
+        ],
+        metric="loss",
+    )
+    out = tmp_path / "out"
+    train(toy_recipe(tmp_path), out=out)
+    # the model of the first stage, its adapters folded in, is the reference
+    assert logged(out / "rl", "kl")[0] == 0.0
+    assert (out / "sft" / "merged" / "model.safetensors").is_file()
+    assert (out / "model" / "adapter_model.safetensors").is_file()
