@@ -27,6 +27,13 @@ def test_shipped() -> None:
     assert {f.name for f in folder.iterdir()} >= {"face_landmarker.task", "LICENSE", "CARD.md"}
 
 
+def test_installed_or_not(made: Path) -> None:
+    assert weights.installed("toy")
+    (made / "a.bin").unlink()
+    assert weights.installed("toy")  # damaged is installed, too
+    assert not weights.installed("other")
+
+
 def test_damage(made: Path) -> None:
     assert verify("toy") == made
     weights._verified.clear()

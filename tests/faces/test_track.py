@@ -154,3 +154,14 @@ def test_no_faces_at_all():
 def test_patience_is_checked():
     with pytest.raises(ValueError, match="patience is -1"):
         Tracker(-1)
+
+
+def test_who_may_come_again_and_who_has_gone():
+    tracker = Tracker(patience=0.25)
+    red, blue = (80, 120, RED), (300, 120, BLUE)
+    frames = [[red, blue], [red], [red], [red], [red], [], [(200, 120, GREEN)]]
+    going_on = []
+    for i, people in enumerate(frames):
+        tracker.update(*scene(people), time=i * 0.1, cut=i == 6)
+        going_on.append(set(tracker.going_on))
+    assert going_on == [{0, 1}, {0, 1}, {0, 1}, {0}, {0}, {0}, {2}]
