@@ -35,6 +35,8 @@ SIZE = 96
 STILLS = {"fer-fit": 6000, "fer-select": 1000, "rendered-fit": 4500, "rendered-select": 600}
 """Faces that are drawn of each kind; they teach what clips are too few for."""
 SHAPES = 51
+VIEWS = 2
+"""Of each training clip: as it is, and augmented."""
 
 
 class Nano:
@@ -48,7 +50,13 @@ class Nano:
 
     @torch.inference_mode()
     def look(
-        self, crops: NDArray[np.uint8], *, ask: bool, mirror: bool = False, strength: float = 0.0
+        self,
+        crops: NDArray[np.uint8],
+        *,
+        ask: bool,
+        mirror: bool = False,
+        strength: float = 0.0,
+        clips: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Features and, if asked, answers.
 
@@ -57,6 +65,8 @@ class Nano:
             ask: also score the candidate answers.
             mirror: answers are the mean over a face and its mirror image, as nano ships.
             strength: of augmentation.
+            clips: (N,) number of each picture's clip, whose frames are augmented alike, but not
+                mirrored, as landmarks are not; None for stills.
 
         Returns:
             (N, V, C) float16, (N, 7) and (N, 19, 6) log-likelihoods, NaN if not asked.
@@ -65,8 +75,13 @@ class Nano:
         parts = []
         for start in range(0, len(crops), 64):
             images = torch.from_numpy(np.ascontiguousarray(crops[start : start + 64]))
-            if strength:
-                x = augment(images, SIZE, chance, torch.full((len(images),), strength))
+            strengths = torch.full((len(images),), strength)
+            if strength and clips is not None:
+                seeds = clips[start : start + 64].tolist()
+                own = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+                x = augment(images, SIZE, own, strengths, mirror=False)
+            elif strength:
+                x = augment(images, SIZE, chance, strengths)
             else:
                 x = plain(images, SIZE)
             parts.append(self._batch(x, ask, mirror))
@@ -132,10 +147,11 @@ def compute(clips: Path, data: Path, nano_run: Path, out: Path) -> None:
 
 def _all_clips(nano: Nano, clips: Path, out: Path, split: str) -> None:
     for shard in sorted(clips.glob(f"{split}-*-???.npz")):
-        path = out / f"clips-{shard.name}"
-        if not path.exists():
-            _clips(nano, shard).save(path)
-            log.info("%s", path.stem)
+        for view in range(VIEWS if split == "train" else 1):
+            path = out / f"clips-{shard.stem}-{view}.npz"
+            if not path.exists():
+                _clips(nano, shard, view).save(path)
+                log.info("%s", path.stem)
 
 
 def load_clips(out: Path, split: str) -> Looked:
@@ -143,12 +159,19 @@ def load_clips(out: Path, split: str) -> Looked:
     return joined([Looked.load(path) for path in sorted(out.glob(f"clips-{split}-*.npz"))])
 
 
-def _clips(nano: Nano, shard: Path) -> Looked:
+def _clips(nano: Nano, shard: Path, view: int) -> Looked:
     with np.load(shard) as stored:
         clip = {name: stored[name] for name in stored.files}
     found = clip["found"]
     test = shard.name.startswith("test")
-    flat = nano.look(clip["crops"][found], ask=test, mirror=True)
+    numbers = np.repeat(clip["number"] + 100_000 * view, found.sum(1))
+    flat = nano.look(
+        clip["crops"][found],
+        ask=test,
+        mirror=True,
+        strength=MILD if view else 0.0,
+        clips=numbers,
+    )
     tokens, expression, levels = (_scattered(found, values) for values in flat)
     marks = np.full((*found.shape, POINTS, 3), np.nan, np.float16)
     marks[found] = face_frame(clip["landmarks"][found], np.ones(int(found.sum()), bool))
