@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, Protocol
@@ -96,6 +96,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         crops: cuts the faces.
         seed: of all that is drawn.
         by: "row" visits each row once an epoch, "face" each face, with one of its rows drawn.
+        tasks: weight of each task in that draw; 1 where it is not named.
         train: draw and augment; else every visit is plain.
         clip_frames: most frames of a clip.
         invented: share of analyses with drawn labels.
@@ -113,6 +114,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         crops: FaceCrops,
         seed: int = 0,
         by: Literal["row", "face"] = "row",
+        tasks: Mapping[str, float] | None = None,
         train: bool = True,
         clip_frames: int = 8,
         invented: float = 0.0,
@@ -126,7 +128,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         self.expressions, self.units = list(expressions), list(units)
         self.train, self.clip_frames, self.invented = train, clip_frames, invented
         self.soft_labels, self.features, self.frame_tokens = soft_labels, features, frame_tokens
-        self._faces = [_Faces(source.rows.faces()) for source in self.sources]
+        self._faces = [_Faces(source.rows, tasks or {}) for source in self.sources]
         self._sizes = np.array(
             [
                 len(faces.starts) - 1 if by == "face" else len(source.rows)
@@ -162,10 +164,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
                     chosen[mine] = _order(self.seed, number, int(one), size)[chosen[mine]]
             if self.by == "face":
                 face[here] = chosen
-                drawn = draw(self.seed, visits[here], "row")
-                first = faces.starts[chosen]
-                counts = (faces.starts[chosen + 1] - first).astype(np.uint64)
-                row[here] = faces.order[first + (drawn % counts).astype(np.int64)]
+                row[here] = faces.rows(chosen, draw(self.seed, visits[here], "row"))
             else:
                 row[here] = chosen
                 face[here] = faces.codes[chosen]
@@ -274,11 +273,28 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
 class _Faces:
     """Rows by face: those of face f are `order[starts[f]:starts[f + 1]]`."""
 
-    def __init__(self, codes: NDArray[np.int32]) -> None:
-        self.codes = codes
-        self.order = np.argsort(codes, kind="stable")
-        counts = np.bincount(codes) if len(codes) else np.zeros(0, np.int64)
+    def __init__(self, rows: InstructionRows, tasks: Mapping[str, float]) -> None:
+        self.codes = rows.faces()
+        self.order = np.argsort(self.codes, kind="stable")
+        counts = np.bincount(self.codes) if len(self.codes) else np.zeros(0, np.int64)
         self.starts = np.concatenate([[0], np.cumsum(counts)])
+        self._sums: NDArray[np.float64] | None = None
+        if tasks:
+            weights = np.array([tasks.get(task, 1.0) for task in rows.tasks()])[self.order]
+            self._sums = np.concatenate([[0.0], np.cumsum(weights)])
+
+    def rows(self, faces: NDArray[np.int64], drawn: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """One row of each of some faces, by 64 random bits each."""
+        first, end = self.starts[faces], self.starts[faces + 1]
+        if self._sums is None:
+            place = first + (drawn % (end - first).astype(np.uint64)).astype(np.int64)
+        else:
+            low, high = self._sums[first], self._sums[end]
+            share = (drawn >> np.uint64(11)) / 2.0**53  # (n,) in [0, 1)
+            place = np.searchsorted(self._sums, low + share * (high - low), side="right") - 1
+            place = place.clip(first, end - 1)
+        found: NDArray[np.int64] = self.order[place]
+        return found
 
 
 @lru_cache(maxsize=8)
