@@ -15,7 +15,7 @@ CONFIG = SimpleNamespace(
 
 
 def drawn(items, epochs=400):
-    source, face, row = items.locate(np.arange(len(items) * epochs))
+    _, face, row = items.locate(np.arange(len(items) * epochs))
     tasks = items.sources[0].rows.tasks()
     codes = items.sources[0].rows.faces()
     assert (codes[row] == face).all()
