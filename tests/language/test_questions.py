@@ -74,7 +74,7 @@ def test_trained_questions_are_told_apart():
             assert read_question(question).kind != "unclear", question
     for kind in ("expression", "units", "check", "why"):
         for question in load("dialogue.json")[kind]["questions"]:
-            assert topic_of(question.format(adj="sad")) is None, question
+            assert topic_of(question.format(adj="sad", a_adj="a sad")) is None, question
 
 
 @pytest.mark.parametrize(

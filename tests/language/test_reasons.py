@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mien import facs
 from mien.language import TASKS, check_reasons, conversation, describe, parse
 from mien.language.prose import fill, names
-from mien.language.reasons import claim_of
+from mien.language.reasons import NOTHING_MOVES, claim_of, says_still
 from mien.language.words import load
 
 Units = dict[int, float | None]
@@ -107,7 +107,8 @@ def test_units_that_are_absent_are_found(
     faults = check_reasons(text, expression, others)
     for unit in named(text) - set(others):
         assert f"AU{unit} is absent" in faults
-    assert check_reasons(text, None, others) == [f for f in faults if f.endswith("is absent")]
+    apart = [f for f in faults if f.endswith("is absent") or f == NOTHING_MOVES]
+    assert check_reasons(text, None, others) == apart
 
 
 @settings(max_examples=200, deadline=None)
@@ -166,3 +167,45 @@ def test_faults(words: str, present: set[int], faults: list[str]) -> None:
 def test_an_unknown_expression_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown expression"):
         check_reasons("The face is at rest.", "hungry", ())
+
+
+def test_every_wording_for_stillness_is_found_and_no_other() -> None:
+    phrases = load("phrases.json")
+    still = {"still", "at_rest", "bare"}
+    silent = {"No action unit explains this, so the reading rests on the face as a whole."}
+    for kind, wordings in phrases["patterns"].items():
+        for pattern in wordings:
+            wording = re.sub(r"\{(?:a_)?(?:quality|second)\}", "calm", pattern)
+            text = fill(wording, "fear", units="the raised brows", clauses="the brows are raised")
+            assert says_still(text) == (kind in still and pattern not in silent), text
+    for entry in phrases["expressions"].values():
+        assert not any(map(says_still, entry["general"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "still"),
+    [
+        ("The face shows little movement.", True),
+        ("There is no visible movement.", True),
+        ("The facial muscles are completely relaxed.", True),
+        ("Happiness. All features are at rest.", True),
+        ("This face is still, calm and even.", True),
+        ("The face is still happy.", False),
+        ("The rest of the face is relaxed.", False),
+        ("The lower half of the face shows no movement.", False),
+        ("The brows are relaxed.", False),
+        ("There is no movement of the brows.", False),
+        ("The eyes show little movement.", False),
+        ("The face is not at rest.", False),
+        ("The movement of the mouth is little.", False),
+    ],
+)
+def test_stillness(text: str, still: bool) -> None:
+    assert says_still(text) == still
+
+
+def test_stillness_beside_present_units_is_a_fault() -> None:
+    text = "Happiness. The face shows little movement."
+    assert check_reasons(text, "happiness", {12}) == [NOTHING_MOVES]
+    assert check_reasons(text, None, {12}) == [NOTHING_MOVES]
+    assert check_reasons(text, "happiness", ()) == []

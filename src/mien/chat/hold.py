@@ -12,6 +12,7 @@ from mien.language import check_reasons, parse
 from mien.language.beyond import untellable
 from mien.language.labels import level
 from mien.language.questions import Question
+from mien.language.reasons import NOTHING_MOVES, says_still
 from mien.language.replies import Known
 
 GRADE_SLACK = 1
@@ -23,11 +24,6 @@ _YES = re.compile(
 )
 _NO = re.compile(r"\W*(?:no|nope|not\s+(?:really|at\s+all|quite))\b", re.I)
 _PRONOUNS = re.compile(r"\b(?:he|she|his|her|hers|him|himself|herself)\b", re.IGNORECASE)
-_STILL = re.compile(
-    r"\b(?:little|no) (?:visible )?movement|\bwhole face is relaxed|\bface is at rest"
-    r"|\bmuscles .{0,15}relaxed",
-    re.IGNORECASE,
-)
 _ABSENT = re.compile(r"AU(\d+) is absent")
 
 
@@ -61,7 +57,7 @@ def faults_of(text: str, question: Question, known: Known, asked: Iterable[str] 
         return ["it is empty"]
     return [
         *_untellable(text, asked),
-        *(["it says that nothing moves"] if known.present and _STILL.search(text) else []),
+        *(["it says that nothing moves"] if known.present and says_still(text) else []),
         *_wrong_labels(text, known),
         *_wrong_yes(text, question, known),
     ]
@@ -99,7 +95,7 @@ def _wrong_labels(text: str, known: Known) -> list[str]:
     for remark in check_reasons(text, known.expression, present):
         named = _ABSENT.match(remark)
         told = named and (known.present is None or any(f"AU{named[1]} " in f for f in faults))
-        if not told and remark not in faults:
+        if not told and remark not in (*faults, NOTHING_MOVES):
             faults.append(remark)
     return faults
 

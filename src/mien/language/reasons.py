@@ -15,6 +15,9 @@ from mien.language import scope
 from mien.language.mentions import UnreadableError, mark
 from mien.language.words import load
 
+NOTHING_MOVES = "the words say that nothing moves"
+"""The remark on a text that calls a face still although units are present."""
+
 Claim = Literal["support", "partial", "against"]
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -22,6 +25,33 @@ _AGAINST = re.compile(
     r"\b(?:against|less|contradicts?|clash(?:es)?|at odds|atypical)\b", re.IGNORECASE
 )
 _PART = re.compile(r"\b(?:part|partly|partially)\b", re.IGNORECASE)
+_REGION = r"(?:(?:eye)?brows?|eyes|(?:eye)?lids?|nose|cheeks?|mouth|lips?|chin|jaw|forehead)"
+_WHOLE = (
+    r"(?:(?:the|this|entire|whole|all(?: the)?) (?:whole |entire )?(?:face|features)"
+    r"|(?:face|features) as a whole|(?:facial|face|expression) muscles|muscles(?: of the face)?"
+    rf"|{_REGION},(?: the)? {_REGION},?(?: and| or)(?: the)? {_REGION})"
+)
+_AT_REST = (
+    r"(?:at rest|relaxed|resting|motionless|immobile|unmoved|quiet|slack|loose"
+    r"|in (?:its|a) resting state|in repose|still(?=\s*(?:[.,;:]|and\b|$)))"
+)
+_STILL = re.compile(
+    rf"\b{_WHOLE} (?:\w+ly )?(?:is|are|seems?|looks?|appears?|stays?|remains?|holds?|lies?)"
+    rf"(?: to be)? (?:(?:\w+ly|all|quite|calm|almost|loose|slack|quiet|still|and) )*{_AT_REST}"
+    r"|\b(?:the|this|whole|entire) (?:face|features) (?:shows? (?:only |very )?)?"
+    r"(?:hardly|barely|scarcely) (?:moves?|any movement)"
+    r"|\b(?:nothing|hardly anything|barely anything|scarcely anything|no muscle)"
+    r"(?: (?:in|of) (?:the|this) face)? moves"
+    r"|\b(?:little|no|(?:hardly|barely|scarcely) any)"
+    r" (?:visible |clear |facial |muscle |noticeable )*(?:movements?|motion)\b"
+    rf"(?! (?:of|in|at|around|about|near) (?:the |both )?(?:\w+ )?{_REGION})",
+    re.IGNORECASE,
+)
+_PART_OF_FACE = re.compile(
+    r"\b(?:rest|half|part|side|area|third|remainder|region)s?(?: \w+)? of (?:the|this) face\b"
+    r"|\b(?:upper|lower|left|right) (?:face|features)\b",
+    re.IGNORECASE,
+)
 _FOR_IT = re.compile(
     r"\b(?:(?:speaks?|points?) (?:for|to)|sa(?:y|ys) so|because of|typical|signs? of)\b",
     re.IGNORECASE,
@@ -48,8 +78,10 @@ def check_reasons(text: str, expression: str | None, present: Iterable[int]) -> 
         ValueError: if `expression` names no expression that mien knows.
     """
     there = frozenset(present)
-    name = facs.canonical_expression(expression) if expression is not None else None
     faults: dict[str, None] = {}  # in order, each once
+    if there and says_still(text):
+        faults[NOTHING_MOVES] = None
+    name = facs.canonical_expression(expression) if expression is not None else None
     for sentence in _SENTENCE.split(text):
         try:
             marked, units, expressions = _named(sentence)
@@ -65,6 +97,19 @@ def check_reasons(text: str, expression: str | None, present: Iterable[int]) -> 
             wrong += _untrue(claim, name, units & there, there)
         faults.update(dict.fromkeys(wrong))
     return list(faults)
+
+
+def says_still(text: str) -> bool:
+    """Whether a text says of a face as a whole that nothing in it moves, or hardly anything.
+
+    What it says of a part, such as the brows or the rest of the face, does not count.
+    """
+    for sentence in _SENTENCE.split(text):
+        plain = _PART_OF_FACE.sub("nose", sentence)  # any part counts as a region
+        found = _STILL.search(plain)
+        if found and not re.search(rf"\b{_REGION}\b", plain[: found.start()], re.IGNORECASE):
+            return True
+    return False
 
 
 def claim_of(sentence: str, *, names_expression: bool) -> Claim | None:

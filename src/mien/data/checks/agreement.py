@@ -10,6 +10,7 @@ from mien.data.checks.wording import check_wording
 from mien.language import check_reasons, parse
 from mien.language.labels import level
 from mien.language.parse import Parsed
+from mien.language.reasons import NOTHING_MOVES, says_still
 
 _STATES_EXPRESSION = frozenset(
     {"category", "expression", "expression_description", "reasoning", "analysis"}
@@ -42,6 +43,8 @@ def check_turns(
         elif not silent:
             found += _against_labels(parsed, task, labels, rules)
             found += _reasons(answer, labels, rules)
+        elif labels.present and says_still(answer):
+            found.append(Fault("reasons", NOTHING_MOVES))
         faults.update(dict.fromkeys(found))
     if not stated and not faults:
         faults[Fault("unparsed", "no turn says anything that the labels hold")] = None
@@ -79,7 +82,9 @@ def _reasons(answer: str, labels: Labels, rules: CheckRules) -> list[Fault]:
     there = set(labels.present or ())
     if rules.unknown_units:
         there |= labels.unknown
-    return [Fault("reasons", r) for r in check_reasons(answer, labels.expression, there)]
+    remarks = check_reasons(answer, labels.expression, there)
+    # units that may be present are no reason why nothing may be said to move
+    return [Fault("reasons", r) for r in remarks if labels.present or r != NOTHING_MOVES]
 
 
 def _list(units: Sequence[int]) -> str:
