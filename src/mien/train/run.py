@@ -151,7 +151,8 @@ def prepare(
             batch_size=stage.batch_size * processes,
         )
     if data.cache is not None and fill:
-        fill_caches(feed, network, processor, data.cache)
+        with main_first():
+            fill_caches(feed, network, processor, data.cache)
     weights: dict[str, Any] = {}
     if loss.balance and loss.numbers:
         faces, shares = label_counts(feed.train)  # type: ignore[arg-type]  # open_feed makes them
