@@ -22,6 +22,7 @@ from mien.data.build.run import build, prepare
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.build.sources import Terms
+from mien.data.build.tasks import content_hash
 from mien.data.build.teacher import Teacher, read_turns, shown
 from mien.data.checks.rules import CheckRules
 from mien.engines.base import EngineError
@@ -29,9 +30,9 @@ from mien.engines.endpoint import EndpointResponder
 from mien.engines.openai_wire import OpenAIWire
 from mien.engines.request import Reply, Request
 from mien.faces import CropSpec
-from tests.data.build.local_teacher import KINDS, LocalTeacher, true_text
+from tests.data.build.local_teacher import KINDS, LocalTeacher, pictures_of, true_text
 from tests.data.build.made_up import MadeUp, sample, samples
-from tests.engines.bad_server import bad_server
+from tests.engines.bad_server import Answer, Seen, bad_server
 
 SETTINGS = BuildSettings(
     per_shard=60,
@@ -318,6 +319,48 @@ def test_json_of_answers(text: str, task: str, turns: list, rule: str | None) ->
     found, faults = read_turns(text, task, "q")
     assert found == turns
     assert [fault.rule for fault in faults] == ([rule] if rule else [])
+
+
+def test_what_got_no_answer_is_asked_again_by_the_next_run(root: Path, tmp_path: Path) -> None:
+    """A server is silent to some for one run, and for one attempt to others."""
+    good = LocalTeacher()
+    silent = True
+
+    def behave(seen: Seen) -> Answer:
+        if silent and content_hash(seen.prompt, pictures_of(seen)) % 3 == 0:
+            return Answer(400, {"error": {"message": "this one never"}})
+        if silent and seen.turn == 0 and content_hash(seen.prompt) % 3 == 1:
+            return Answer(400, {"error": {"message": "not now"}})
+        return good(seen)
+
+    made = [sample(n, units={6: n % 3 > 0, 12: True}) for n in range(12)]
+    settings = replace(SETTINGS, per_shard=10, retries=1)
+    out = tmp_path / "out"
+    with bad_server(behave) as server:
+        responder = EndpointResponder(
+            OpenAIWire("tiny", server.url), name="openai:tiny", concurrency=4
+        )
+        try:
+            first = _run(responder, root, out, made=made, settings=settings)
+            aside = {row["id"] for row in first.set_aside()}
+            kept = {row["id"]: row for row in first.rows()}
+            assert {row["rule"] for row in first.set_aside()} == {"no_answer"}
+            assert aside
+            assert set(kept).isdisjoint(aside)
+            silent = False
+            asked = len(server.seen)
+            second = _run(responder, root, out, made=made, settings=settings)
+            asked = len(server.seen) - asked
+            third = len(server.seen)
+            assert _run(responder, root, out, made=made, settings=settings).complete
+            assert len(server.seen) == third  # nothing is left to ask
+        finally:
+            responder.close()
+    assert list(second.set_aside()) == []
+    assert not (out / "set_aside.jsonl").exists()
+    assert asked == len(aside)
+    assert {row["id"] for row in second.rows()} == set(kept) | aside
+    assert {row["id"]: row for row in second.rows() if row["id"] in kept} == kept
 
 
 def _against_faults(count: int, root: Path, out: Path) -> None:

@@ -144,7 +144,9 @@ def _shards(
     """Numbers and contents of the shards, in order; None for one that is there already."""
     if writer is not None or processes == 1:
         for number, block in enumerate(stream):
-            if folder.finished(number):
+            # what nobody answered is asked again; all other replies are known
+            again = writer is not None and folder.finished(number) and folder.unanswered(number)
+            if folder.finished(number) and not again:
                 if writer is not None:
                     writer.resume(folder, number)
                 yield number, None

@@ -126,6 +126,11 @@ class Folder:
         """Whether a shard is there, as large as it was written."""
         return number < len(self.shards) and self.file(self.shards[number].name).is_file()
 
+    def unanswered(self, number: int) -> int:
+        """Texts of a finished shard that were set aside because no answer came."""
+        count: int = self.shards[number].stats.get("set_aside", {}).get("no_answer", 0)
+        return count
+
     def add(
         self, number: int, data: bytes, *, rows: int, stats: Mapping[str, Any], aside: bytes
     ) -> None:
@@ -135,13 +140,15 @@ class Folder:
             SinkError: if it cannot be written; the shard is then not there.
         """
         name = f"{self.settings['split']}-{number:05d}.{self.settings['format']}"
+        place = self.path / SET_ASIDE
         if aside:
-            place = self.path / SET_ASIDE
             try:
                 place.mkdir(exist_ok=True)
             except OSError as error:
                 raise sink_error(place, error) from error
             write_whole(place / f"{number:05d}.jsonl", aside)
+        else:  # the shard may be one that is made again
+            (place / f"{number:05d}.jsonl").unlink(missing_ok=True)
         write_whole(self.file(name), data)
         shard = Shard(name, rows, hashlib.sha256(data).hexdigest(), stats)
         self.shards[number:] = [shard, *self.shards[number + 1 :]]

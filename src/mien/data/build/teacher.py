@@ -40,10 +40,11 @@ _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL | re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Question:
-    """One request and the draft that it is for."""
+    """One request and the draft that it is for; `attempt` is 0 for the first."""
 
     draft: Draft
     request: Request
+    attempt: int
     key: str
 
 
@@ -75,6 +76,7 @@ class Teacher:
         self.name = responder.name
         self.kept = Duplicates(settings.rules.similar)
         self._captions: dict[str, str | None] = {}
+        self._goes_on = len(replies) > 0
 
     def resume(self, folder: Folder, shard: int) -> None:
         """Remembers the texts of a finished shard, so that later ones are not like them."""
@@ -122,7 +124,7 @@ class Teacher:
             nonlocal spent
             for question in questions:
                 name = question.draft.name
-                known = self.replies.get(question.key)
+                known = self._known(question)
                 if known is not None:
                     found[name] = Reply(question.request.id, text=known)
                     self.said()
@@ -151,6 +153,16 @@ class Teacher:
             )
         stats["answers"] += len(found)
         return found
+
+    def _known(self, question: _Question) -> str | None:
+        """The reply that an earlier run got: to this request, or to the same words asked again."""
+        known = self.replies.get(question.key)
+        last = self.settings.retries if self._goes_on else question.attempt
+        for attempt in range(question.attempt + 1, last + 1):
+            if known is not None:
+                break
+            known = self.replies.get(self._key(question.request, attempt))
+        return known
 
     def _settle(self, question: _Question, price: float, reply: Reply) -> None:
         if reply.status != "ok" or reply.text is None:
@@ -196,16 +208,18 @@ class Teacher:
             schema=schema,
             max_tokens=MAX_TOKENS,
         )
-        key = request_key(
-            prompt=words,
+        return _Question(draft, request, attempt, self._key(request, attempt))
+
+    def _key(self, request: Request, attempt: int) -> str:
+        return request_key(
+            prompt=request.prompt,
             system=request.system,
-            schema=schema,
+            schema=request.schema,
             images=request.images,
             identity=self.identity,
             max_tokens=MAX_TOKENS,
             attempt=attempt,
         )
-        return _Question(draft, request, key)
 
     def _asked(self, draft: Draft) -> str:
         """The question that stands in the row; the same as a template would ask."""
