@@ -226,6 +226,7 @@ def without_numbers(model: nn.Module) -> None:
     tensors it is not.
     """
     made: dict[int, Any] = {}
+    replaced = list(model.parameters())  # kept, so that no number of theirs is given out again
     for module in model.modules():
         for name, tensor in module._parameters.items():
             if tensor is not None:
@@ -236,6 +237,7 @@ def without_numbers(model: nn.Module) -> None:
         for name, buffer in module._buffers.items():
             if buffer is not None:
                 module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
+    del replaced
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:
