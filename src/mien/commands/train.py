@@ -28,11 +28,19 @@ def train(
         bool,
         typer.Option("--dry-run", help="Load everything, say what would be done, and stop."),
     ] = False,
+    account: Annotated[
+        bool,
+        typer.Option("--account", help="Count operations and memory without weights, and stop."),
+    ] = False,
 ) -> None:
     """Train a model by a recipe; a run that was stopped goes on with the same command.
 
     Exit codes: 0 done, 1 training or an output failed, 2 wrong usage, 130 interrupted.
     """
+    if account:
+        from mien.commands.train_account import run_account
+
+        raise typer.Exit(run_account(recipe, set_ or []))
     raise typer.Exit(run_train(recipe, overrides=set_ or [], out=out, fresh=fresh, dry_run=dry_run))
 
 

@@ -150,7 +150,7 @@ def account_stage(
         text_tokens: of question and answer.
         frames: of each clip, for models that read clips.
     """
-    kind = (
+    kind: Any = (
         FeallmForConditionalGeneration
         if config.model_type == "feallm"
         else EmoLlamaForConditionalGeneration
@@ -185,7 +185,7 @@ def picture_step(
     model: Any = base_of(network)
     config, device = model.config, next(network.parameters()).device
     size = config.image_size
-    shape = (batch, 3, size, size)
+    shape: tuple[int, ...] = (batch, 3, size, size)
     given: dict[str, Tensor] = {}
     if config.model_type == "emo_llama":
         shape = (batch, frames, 3, size, size)

@@ -294,7 +294,8 @@ def _image_processor(source: str, config: Any) -> FeallmImageProcessor:
         raise ComposeError(f"{source!r} has no preprocessor_config.json ({error})") from error
     found = found.get("image_processor", found)
     settings = {name: found[name] for name in _PICTURES if found.get(name) is not None}
-    return FeallmImageProcessor(size=config.image_size, native_size=config.native_size, **settings)
+    settings |= {"size": config.image_size, "native_size": config.native_size}
+    return FeallmImageProcessor(**settings)
 
 
 __all__ = ["Arch", "ComposeError", "Start", "compose"]

@@ -134,15 +134,14 @@ def _load_base(source: str) -> FaceModelForConditionalGeneration:
             )
         if getattr(config, "quantization_config", None) is not None:
             raise MergeError(f"base {source!r} is quantised; give the one with whole weights")
-        model: FaceModelForConditionalGeneration = AutoModelForImageTextToText.from_pretrained(
-            place, dtype="auto"
-        )
+        model: Any = AutoModelForImageTextToText.from_pretrained(place, dtype="auto")
     except (OSError, RuntimeError) as error:
         what = str(error).splitlines()[0]
         raise MergeError(
             f"base {source!r} cannot be loaded ({what}); give it with --base"
         ) from error
-    return model
+    found: FaceModelForConditionalGeneration = model
+    return found
 
 
 def _misfits(weights: Path, model: FaceModelForConditionalGeneration) -> Iterator[str]:
