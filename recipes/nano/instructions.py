@@ -41,7 +41,7 @@ from mien.schema import ActionUnit, Expression
 from mien.synth.produce import cores
 
 from .faces import CLASSES, Faces, read_fer2013
-from .joint import load_joint, look
+from .joint import UnitEncoder, load_joint, look
 from .pool import pseudo_units
 from .rendered import UNITS, Rendered, load_rendered
 
@@ -228,6 +228,33 @@ def make(
     return rows
 
 
+def make_instructions(
+    faces: Faces,
+    rendered: Rendered,
+    network: UnitEncoder,
+    out: Path,
+    *,
+    seed: int = 0,
+    per_sample: int | None = None,
+    processes: int | None = None,
+) -> Mapping[str, int]:
+    """`make` for nano's faces, with what the joint network says of each."""
+    folder = out / PICTURES
+    expression, presence, intensity = look(network, faces.images)
+    real = photographs(faces, folder, presence, intensity)
+    made = rendered_crops(rendered, folder)
+    soft = [soft_labels(real, expression, presence)]
+    soft.append(soft_labels(made, *look(network, made.images)[:2]))
+    return make(
+        [real, made],
+        soft,
+        out,
+        seed=seed,
+        per_sample=per_sample,
+        processes=cores() if processes is None else processes,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--fer2013", type=Path, required=True, help="Parquet file")
@@ -238,17 +265,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=cores())
     options = parser.parse_args()
-    network = load_joint(options.joint)
-    folder = options.out / PICTURES
-    faces, rendered = read_fer2013(options.fer2013), load_rendered(*options.rendered)
-    expression, presence, intensity = look(network, faces.images)
-    real = photographs(faces, folder, presence, intensity)
-    made = rendered_crops(rendered, folder)
-    soft = [soft_labels(real, expression, presence)]
-    soft.append(soft_labels(made, *look(network, made.images)[:2]))
-    rows = make(
-        [real, made],
-        soft,
+    rows = make_instructions(
+        read_fer2013(options.fer2013),
+        load_rendered(*options.rendered),
+        load_joint(options.joint),
         options.out,
         seed=options.seed,
         per_sample=options.per_sample,

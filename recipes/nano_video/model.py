@@ -12,8 +12,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from mien.models import EmoLlamaConfig, EmoLlamaForConditionalGeneration, EmoLlamaProcessor
 from mien.models.branches import PrefixTree, score_branches
 from mien.models.low_rank import add_low_rank
+from mien.train.targets import level_targets
 from mien.weights import verify
-from recipes.nano.multimodal import level_targets
 
 from .scripts import FRAMES
 

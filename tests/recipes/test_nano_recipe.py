@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from recipes.nano.augment import augment, plain
-from recipes.nano.multimodal import level_targets
 from recipes.nano.pseudo_units import UNITS, pseudo_intensities
 from recipes.nano.words import invented_labels, make_tokenizer, present_units, turns
 
 from mien.engines.local_model import MAX_NEW_TOKENS
 from mien.language import describe, label_line, parse
+from mien.train.targets import level_targets
 
 
 @pytest.fixture(scope="module")
