@@ -1,6 +1,6 @@
 """Stage 4: FEALLM on the frozen encoder learns numbers and words from instruction rows.
 
-The training itself is `mien train recipes/nano/multimodal.yaml`; here its start model is put together.
+The training itself is `mien train recipes/nano/multimodal.yaml`; its start model is made here.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def make_start(
 
 
 def train_multimodal(start: Path, instructions: Path, out: Path, *, seed: int, bf16: bool) -> Path:
-    """`mien train recipes/nano/multimodal.yaml` on nano's instruction rows; goes on where it was stopped.
+    """`mien train` on nano's instruction rows; goes on where it was stopped.
 
     Args:
         start: of `make_start`.
