@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -67,6 +68,30 @@ def test_agreement_of_two_by_hand(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["data", "review", "--agreement", str(one), str(two)])
     assert done.exit_code == 0
     assert "Cohen's kappa 0.400" in done.output
+
+
+def test_from_the_page_to_the_agreement_of_two_raters(folder: Path, tmp_path: Path) -> None:
+    """Two people mark the rows of the same page; what it saves is a line for each mark."""
+    assert CliRunner().invoke(app, ["data", "review", str(folder), "--count", "10"]).exit_code == 0
+    page = (folder / "review.html").read_text()
+    names = [html.unescape(name) for name in re.findall('<article data-id="([^"]+)"', page)]
+    good, wrong, bad = (json.loads(page.split("const marks = ")[1].split("]")[0] + "]"))[:3]
+    assert len(set(names)) == 10
+    one = dict.fromkeys(names[:8], good) | {names[8]: wrong, names[9]: bad}
+    two = dict.fromkeys(names[:7], good) | {names[7]: wrong, names[8]: wrong}  # the last is open
+    files = [
+        str(_marks(tmp_path / f"marks-{rater}.jsonl", marks))
+        for rater, marks in (("ann", one), ("ben", two))
+    ]
+    done = CliRunner().invoke(app, ["data", "review", "--agreement", *files])
+    assert done.exit_code == 0, done.output
+    assert "marks-ann.jsonl: 10 marks (good 8, wrong expression 1, wrong AU 1)" in done.output
+    assert "marks-ben.jsonl: 9 marks (good 7, wrong expression 2)" in done.output
+    assert "9 rows marked by two or more; all agree on 88.9 %" in done.output
+    # observed 8/9; expected (8 * 7 + 1 * 2) / 81
+    kappa = (8 / 9 - 58 / 81) / (1 - 58 / 81)
+    assert f"Cohen's kappa {kappa:.3f}" in done.output
+    assert f"{names[7]}: good / wrong expression" in done.output
 
 
 def test_more_than_two_have_alpha_alone(tmp_path: Path) -> None:

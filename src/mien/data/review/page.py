@@ -20,6 +20,7 @@ from mien.data.build.shards import Folder
 from mien.data.build.tasks import content_hash
 from mien.data.leak_sets import open_row_image
 from mien.data.review.agreement import MARKS
+from mien.facs import au_info
 from mien.media import MediaError
 
 SIDE = 320
@@ -79,7 +80,8 @@ def _labels(row: Mapping[str, Any]) -> str:
     if labels["action_units"] is None:
         return f"{expression}; units not labelled"
     present = [
-        f"AU{u['au']}" + (f" ({u['intensity']:g})" if u["intensity"] else "")
+        f"AU{u['au']} {au_info(u['au']).name}"
+        + (f" ({u['intensity']:.1f})" if u["intensity"] else "")
         for u in labels["action_units"]
         if u["present"]
     ]
