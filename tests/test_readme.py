@@ -23,11 +23,20 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def commands(program: str) -> list[list[str]]:
-    """Command lines of one program in the bash blocks, as words."""
-    text = "\n".join(blocks("bash")).replace("\\\n", " ")
-    lines = (shlex.split(line, comments=True) for line in text.splitlines())
-    return [words for words in lines if words and words[0] == program]
+def commands(program: str, block: str) -> list[list[str]]:
+    """Command lines of one program in a bash block, as words."""
+    lines = block.replace("\\\n", " ").splitlines()
+    found = (shlex.split(line, comments=True) for line in lines)
+    return [words for words in found if words and words[0] == program]
+
+
+def blocks_of(program: str) -> list[list[list[str]]]:
+    """The command lines of one program, by the bash blocks that have some."""
+    return [found for found in (commands(program, block) for block in blocks("bash")) if found]
+
+
+def name_of(block: list[list[str]]) -> str:
+    return shlex.join(block[-1])
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +67,19 @@ def expanded(words: list[str], folder: Path) -> list[str]:
 
 
 def test_there_is_something_to_run() -> None:
-    assert commands("mien")
-    assert commands("make") == [["make", "demo"], ["make", "test"]]
+    assert blocks_of("mien")
+    assert blocks_of("make") == [[["make", "demo"], ["make", "test"]]]
     assert blocks("python")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", commands("mien"), ids=shlex.join)
-def test_command_runs(words: list[str], folder: Path) -> None:
-    run([sys.executable, "-m", "mien", *expanded(words[1:], folder)], folder)
-    for option in ("--out", "--overlay", "--report"):
-        if option in words:
-            assert (folder / words[words.index(option) + 1]).exists()
+@pytest.mark.parametrize("block", blocks_of("mien"), ids=name_of)
+def test_commands_run(block: list[list[str]], folder: Path) -> None:
+    for words in block:
+        run([sys.executable, "-m", "mien", *expanded(words[1:], folder)], folder)
+        for option in ("--out", "--overlay", "--report"):
+            if option in words:
+                assert (folder / words[words.index(option) + 1]).exists()
 
 
 @pytest.mark.slow
@@ -77,7 +87,7 @@ def test_python_runs(folder: Path) -> None:
     run([sys.executable, "-c", "\n".join(blocks("python"))], folder)
 
 
-@pytest.mark.parametrize("words", commands("make"), ids=shlex.join)
+@pytest.mark.parametrize("words", blocks_of("make")[0], ids=shlex.join)
 def test_make_target_exists(words: list[str]) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
