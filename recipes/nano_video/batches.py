@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.language import prompt_for
@@ -19,6 +20,7 @@ from recipes.nano.faces import CLASSES
 from recipes.nano.words import present_units, turns
 
 from .looked import Looked
+from .splice import Frames, Splicer
 
 Item = tuple[str, tuple[int, ...], bool]
 """A whole batch: name of the set, its rows, and whether it trains."""
@@ -74,7 +76,8 @@ def scoring_plan(name: str, looked: Looked, *, size: int) -> Plan:
 class Collator:
     """Makes the batch of an `Item`.
 
-    In training a clip may run backwards and loses some frames, but never all that are strongest.
+    In training a clip may run backwards, lose some frames, show moments of another clip of the same
+    person (`splice`), or be one frame alone, of which mien/nano's own answer is learned.
 
     Args:
         sets: by name.
@@ -82,6 +85,8 @@ class Collator:
         seed: of what varies.
         attributes: tell age, gender and race of the face model's people in the prompt.
         text_share: share of a batch that carries text.
+        spliced: share of the clips that another one is cut into.
+        single: share of the batches of clips that are single frames.
     """
 
     def __init__(
@@ -92,54 +97,74 @@ class Collator:
         seed: int,
         attributes: bool = False,
         text_share: float = 0.25,
+        spliced: float = 0.0,
+        single: float = 0.0,
     ):
         self.sets, self.processor, self.attributes = sets, processor, attributes
         self.seed, self.text_share = seed, text_share
+        self.spliced, self.single = spliced, single
         self.words = prompt_for("analysis")
+        self.splicers = {
+            name: Splicer(looked)
+            for name, looked in sets.items()
+            if spliced and looked.found.shape[1] > 1
+        }
 
     def __call__(self, items: list[Item]) -> dict[str, Any]:
         ((name, rows, train),) = items
         looked, rng = self.sets[name], random.Random(f"{self.seed} {name} {rows} {train}")
-        frames = [self._frames(looked.found[row], rng, train) for row in rows]
-        clips = self._clips(looked, rows, frames)
+        stills = looked.found.shape[1] == 1
+        single = train and not stills and rng.random() < self.single
+        frames = [self._frames(looked.found[row], row, rng, train) for row in rows]
+        known, units = looked.labels[list(rows)], looked.units[list(rows)]
+        if single:
+            frames = [[rng.choice(f)] for f in frames]
+            known, units = np.full_like(known, -1), np.full_like(units, np.nan)
+        elif train and name in self.splicers:
+            for i, row in enumerate(rows):
+                if rng.random() < self.spliced:
+                    cut = self.splicers[name](row, frames[i], rng)
+                    frames[i], known[i], units[i] = cut.frames, cut.label, cut.units
+        clips = self._clips(looked, frames)
         counts = [len(f) for f in frames]
         sentences = [self._sentence(looked, row) for row in rows]
-        labels = torch.from_numpy(looked.labels[list(rows)])
+        labels = torch.from_numpy(known)
         targets = F.one_hot(labels.clamp(min=0), len(CLASSES)).float() * (labels >= 0)[:, None]
         batch: dict[str, Any] = {
             "clips": clips | self._read([self.words] * len(rows)),
             "prefix": self._prefix(counts, sentences),
             "labels": targets,
-            "units": torch.from_numpy(looked.units[list(rows)]),
+            "units": torch.from_numpy(units),
         }
         if train:
             smooth = targets.sum(-1, keepdim=True) / len(CLASSES)
             batch["labels"] = 0.9 * targets + 0.1 * smooth
-            if looked.found.shape[1] == 1:  # clips are what nano does not read
-                batch["soft_expression"] = torch.from_numpy(looked.expression[list(rows), 0])
-                batch["soft_levels"] = torch.from_numpy(looked.levels[list(rows), 0])
-            count = int(len(rows) * self.text_share)
+            if stills or single:  # clips are what nano does not read
+                row, frame = np.array([f[0] for f in frames]).T
+                batch["soft_expression"] = torch.from_numpy(looked.expression[row, frame])
+                batch["soft_levels"] = torch.from_numpy(looked.levels[row, frame])
+            count = 0 if single else int(len(rows) * self.text_share)
             if count:
-                batch |= self._texts(looked, rows[:count], counts, sentences, rng)
+                batch |= self._texts(known[:count], units, counts, sentences, rng)
         return batch
 
-    def _frames(self, found: Any, rng: random.Random, train: bool) -> list[int]:
+    def _frames(self, found: Any, row: int, rng: random.Random, train: bool) -> Frames:
         there: list[int] = np.flatnonzero(found).tolist()
         if not there:
             there = [0]  # zeros: a clip without a face still gets an answer
         if train and len(there) > 4:
             lost = rng.sample(range(len(there)), rng.randint(0, 2))
             there = [frame for i, frame in enumerate(there) if i not in lost]
-        return there[::-1] if train and rng.random() < 0.5 else there
+        if train and rng.random() < 0.5:
+            there = there[::-1]
+        return [(row, frame) for frame in there]
 
-    def _clips(
-        self, looked: Looked, rows: tuple[int, ...], frames: list[list[int]]
-    ) -> dict[str, Tensor]:
+    def _clips(self, looked: Looked, frames: list[Frames]) -> dict[str, Tensor]:
         """Features and priors of the frames, padded."""
         longest = max(len(f) for f in frames)
         mask = torch.tensor([[int(i < len(f)) for i in range(longest)] for f in frames])
-        index = np.array([f + [0] * (longest - len(f)) for f in frames])  # (B, F)
-        row = np.array(rows)[:, None]
+        filled = [f + [f[0]] * (longest - len(f)) for f in frames]
+        row, index = np.array(filled).transpose(2, 0, 1)  # each (B, F)
         tokens = torch.from_numpy(looked.tokens[row, index].astype(np.float32))  # (B, F, V, C)
         none = torch.from_numpy(looked.found[row, index])[..., None]
         return {
@@ -188,8 +213,8 @@ class Collator:
 
     def _texts(
         self,
-        looked: Looked,
-        rows: tuple[int, ...],
+        known: NDArray[np.int64],
+        units: NDArray[np.float32],
         counts: list[int],
         sentences: list[str],
         rng: random.Random,
@@ -197,10 +222,9 @@ class Collator:
         """Conversations about the first clips, labels on what the model is to write."""
         sequences, targets, asked_first = [], [], []
         end = self.processor.tokenizer.eos_token_id
-        for row, count, sentence in zip(rows, counts, sentences, strict=False):
-            label = int(looked.labels[row])
+        for label, shown, count, sentence in zip(known, units, counts, sentences, strict=False):
             expression = CLASSES[label] if label >= 0 else None
-            talk, skip = turns(expression, present_units(looked.units[row]), rng)
+            talk, skip = turns(expression, present_units(shown), rng)
             ids: list[int] = []
             labels: list[int] = []
             for number, (asked, answer) in enumerate(talk):

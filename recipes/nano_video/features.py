@@ -32,7 +32,7 @@ from .looked import POINTS, Looked, clip_units, estimated_pose, face_frame, fit_
 log = logging.getLogger("recipes.nano_video")
 
 SIZE = 96
-STILLS = {"fer-fit": 6000, "fer-select": 1000, "rendered-fit": 4500, "rendered-select": 600}
+STILLS = {"fer-fit": 9000, "fer-select": 1000, "rendered-fit": 9000, "rendered-select": 600}
 """Faces that are drawn of each kind; they teach what clips are too few for."""
 SHAPES = 51
 VIEWS = 2
@@ -53,23 +53,21 @@ class Nano:
         self,
         crops: NDArray[np.uint8],
         *,
-        ask: bool,
         mirror: bool = False,
         strength: float = 0.0,
         clips: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Features and, if asked, answers.
+        """Features and answers.
 
         Args:
             crops: (N, 48, 48).
-            ask: also score the candidate answers.
             mirror: answers are the mean over a face and its mirror image, as nano ships.
             strength: of augmentation.
             clips: (N,) number of each picture's clip, whose frames are augmented alike, but not
                 mirrored, as landmarks are not; None for stills.
 
         Returns:
-            (N, V, C) float16, (N, 7) and (N, 19, 6) log-likelihoods, NaN if not asked.
+            (N, V, C) float16, (N, 7) and (N, 19, 6) log-likelihoods.
         """
         chance = torch.Generator().manual_seed(0)
         parts = []
@@ -84,21 +82,18 @@ class Nano:
                 x = augment(images, SIZE, chance, strengths)
             else:
                 x = plain(images, SIZE)
-            parts.append(self._batch(x, ask, mirror))
+            parts.append(self._batch(x, mirror))
         tokens, expression, levels = zip(*parts, strict=True)
         return np.concatenate(tokens), np.concatenate(expression), np.concatenate(levels)
 
-    def _batch(self, x: torch.Tensor, ask: bool, mirror: bool) -> tuple[Any, Any, Any]:
-        model, units = self.core.model, len(self.core.action_units)
+    def _batch(self, x: torch.Tensor, mirror: bool) -> tuple[Any, Any, Any]:
+        model = self.core.model
         fast = bool(torch.cpu._is_avx512_bf16_supported())
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
-            views = torch.cat((x, x.flip(-1))) if mirror and ask else x
+            views = torch.cat((x, x.flip(-1))) if mirror else x
             views = views.contiguous(memory_format=torch.channels_last)
             levels = model.model.vision_levels(views)
             tokens = levels[-1][: len(x)].flatten(2).transpose(1, 2)
-            if not ask:
-                empty = np.full((len(x), units, 6), np.nan, np.float32)
-                return _half(tokens), empty[:, 0, 0:1].repeat(7, 1), empty
             features = model.encode_images(views, levels=levels)
             prompt = self.core.prompts([self.core.question] * len(views))
             scores = score_branches(model, self.core.tree, image_features=features, **prompt)
@@ -167,8 +162,7 @@ def _clips(nano: Nano, shard: Path, view: int) -> Looked:
     numbers = np.repeat(clip["number"] + 100_000 * view, found.sum(1))
     flat = nano.look(
         clip["crops"][found],
-        ask=test,
-        mirror=True,
+        mirror=test,
         strength=MILD if view else 0.0,
         clips=numbers,
     )
@@ -238,7 +232,6 @@ def _stills(
         strength = MILD
     tokens, expression, levels = nano.look(
         images,
-        ask=True,
         mirror=part == "validation",
         strength=strength if part == "fit" else 0.0,
     )
@@ -284,7 +277,7 @@ def _feabench(nano: Nano) -> Looked:
         labels.append(CLASSES.index(label) if label in CLASSES else -1)
         known = {u.au: u for u in sample.action_units or () if u.present is not None}
         units.append([known[au].intensity if au in known else np.nan for au in order])
-    tokens, expression, levels = nano.look(np.stack(crops), ask=True, mirror=True)
+    tokens, expression, levels = nano.look(np.stack(crops), mirror=True)
     raw, seen = np.array(marks, np.float32), np.array(found)
     looked = _one_frame(
         tokens=tokens,

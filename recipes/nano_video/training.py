@@ -27,6 +27,8 @@ from .model import VARIANTS, Learner, build_model
 
 CLIPS, STILLS = 32, 64
 """Batch sizes."""
+SPLICED, SINGLE = 0.3, 0.15
+"""Shares of clips that another is cut into, and of batches that show single frames of clips."""
 HELD_OUT = 10
 """Every tenth person that trains is held out to calibrate."""
 
@@ -141,7 +143,15 @@ def train_variant(
         args=args,
         train_dataset=plan,
         eval_dataset=scoring_plan("clips-select", sets["clips-select"], size=64),
-        collator=Collator(sets, processor, seed=seed, attributes=attributes, text_share=text_share),
+        collator=Collator(
+            sets,
+            processor,
+            seed=seed,
+            attributes=attributes,
+            text_share=text_share,
+            spliced=SPLICED,
+            single=SINGLE,
+        ),
         compute_metrics=_metrics,
         callbacks=[_Trained()],
         label_names=("labels", "units"),

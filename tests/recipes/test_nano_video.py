@@ -1,5 +1,7 @@
 """The recipe of nano-video: labels of clips, pooling by hand, and batches."""
 
+import random
+
 import numpy as np
 import pytest
 from recipes.nano.faces import CLASSES
@@ -18,6 +20,7 @@ from recipes.nano_video.scripts import (
 from recipes.nano_video.scripts import (
     CLASSES as DRAWN,
 )
+from recipes.nano_video.splice import Splicer
 
 UNIT_COUNT = len(UNITS)
 EVEN = {
@@ -195,3 +198,57 @@ def test_attributes_in_words():
         "race": "asian",
     }
     assert attributes_of({}) == {}
+
+
+def spliced(labels, person):
+    """A splicer of clips of six frames whose apex is their third; and what it read."""
+    frames = [row(neutral=0.6), row(neutral=0.5), row(neutral=0.1), *[row(neutral=0.6)] * 3]
+    units = np.zeros((len(labels), UNIT_COUNT), np.float32)
+    units[1, :3] = (3.0, 1.0, np.nan)
+    units[0, 1] = 4.0
+    clips = looked([frames] * len(labels), np.full((len(labels), 6), 0.1), labels, units)
+    clips = Looked(**{**vars(clips), "person": np.array(person)})
+    return Splicer(clips)
+
+
+def test_a_moment_breaks_a_neutral_clip():
+    happy, neutral = CLASSES.index("happiness"), CLASSES.index("neutral")
+    splicer = spliced([neutral, happy], ["anny-1", "anny-1"])
+    own = [(0, frame) for frame in range(6)]
+    cut = splicer(0, own, random.Random(3))
+    added = [frame for frame in cut.frames if frame[0] == 1]
+    assert added in ([(1, 2)], [(1, 2)] * 2)
+    assert [frame for frame in cut.frames if frame[0] == 0] == own
+    assert cut.label == happy
+    # AU1: 3 against 0, unknown as the moment need not show it; AU2: its own 4 stays.
+    assert np.isnan(cut.units[0])
+    assert cut.units[1] == 4.0
+    assert np.isnan(cut.units[2])
+    assert (cut.units[3:] == 0).all()
+
+
+def test_a_moment_before_or_after_leaves_a_lasting_label():
+    happy, angry = CLASSES.index("happiness"), CLASSES.index("anger")
+    splicer = spliced([angry, happy], ["anny-1", "anny-1"])
+    own = [(0, frame) for frame in range(6)]
+    for seed in range(5):
+        cut = splicer(0, own, random.Random(seed))
+        start = cut.frames.index((0, 0))
+        assert cut.label == angry
+        assert cut.frames[start : start + 6] == own
+        assert len(cut.frames) > 6
+
+
+@pytest.mark.parametrize(
+    ("labels", "person", "frames"),
+    [
+        (("anger", "happiness"), ("anny-1", "anny-2"), 6),
+        (("anger", "anger"), ("anny-1", "anny-1"), 6),
+        (("anger", "happiness"), ("anny-1", "anny-1"), 4),
+    ],
+    ids=["another person", "same expression", "too short"],
+)
+def test_what_is_not_spliced(labels, person, frames):
+    splicer = spliced([CLASSES.index(name) for name in labels], person)
+    own = [(0, frame) for frame in range(frames)]
+    assert splicer(0, own, random.Random(0)).frames == own
