@@ -126,6 +126,14 @@ def test_sampling(clip):
     assert frames(rate=10, start=0.5, end=0.8) == [5, 6, 7]
 
 
+def test_sampling_in_one_call(clip, monkeypatch):
+    import mien
+
+    monkeypatch.setattr("mien.analyzer.load", lambda *_, **__: Analyzer(Redness(), Patches()))
+    rows = mien.analyze(clip, sampling=Sampling(count=2))
+    assert sorted({r.frame for r in rows if r.kind == "face"}) == [5, 15]
+
+
 def test_pictures_and_clips_mix_in_their_order(clip, tmp_path):
     still, moving = tmp_path / "still.png", tmp_path / "moving.gif"
     Image.fromarray(patches(0, 160, 64)).save(still)

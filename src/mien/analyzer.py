@@ -352,6 +352,7 @@ def analyze(
     model: str | None = None,
     faces: str = "mediapipe",
     numbers: bool = False,
+    sampling: Sampling = USUAL_SAMPLING,
     device: str = "auto",
     batch_size: int = 16,
     endpoint: str | None = None,
@@ -375,7 +376,7 @@ def analyze(
         endpoint=endpoint,
         key_env=key_env,
     )
-    rows = analyzer.analyze(inputs, numbers=numbers)
+    rows = analyzer.analyze(inputs, numbers=numbers, sampling=sampling)
     if not as_frame:
         return rows
     from mien.sinks import to_frame

@@ -54,7 +54,7 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
     }
     crops = FaceCrops(config.crop_spec, faces=spec.faces, folder=_beside(spec.train[0].rows))
     items = TrainItems(
-        [_source(one, config) for one in spec.train],
+        [_source(one, spec, config) for one in spec.train],
         crops=crops,
         invented=spec.invented,
         tasks=spec.tasks,
@@ -64,7 +64,7 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
     if spec.validation:
         folder = _beside(spec.validation[0].rows)
         checked = TrainItems(
-            [_source(one, config) for one in spec.validation],
+            [_source(one, spec, config) for one in spec.validation],
             crops=FaceCrops(config.crop_spec, faces=spec.faces, folder=folder),
             train=False,
             **shared,
@@ -113,12 +113,12 @@ def _beside(rows: Path) -> Path:
     return (rows if rows.is_dir() else rows.parent) / CACHE_FOLDER
 
 
-def _source(one: Source, config: Any) -> ItemSource:
+def _source(one: Source, spec: DataSpec, config: Any) -> ItemSource:
     rows = InstructionRows(one.rows, root=one.root)
-    return ItemSource(rows, one.weight, one.augment, _priors(one, config))
+    return ItemSource(rows, one.weight, one.augment, _priors(one, spec, config))
 
 
-def _priors(one: Source, config: Any) -> Any:
+def _priors(one: Source, spec: DataSpec, config: Any) -> Any:
     """Who computes facial priors, with what was computed kept beside the rows."""
     if one.priors is None:
         return None
@@ -131,7 +131,7 @@ def _priors(one: Source, config: Any) -> Any:
 
     if one.priors == "built-in":
         folder = one.rows if one.rows.is_dir() else one.rows.parent
-        return CachedPriors(BuiltInPriors(), folder / KEPT)
+        return CachedPriors(BuiltInPriors(whole=spec.faces == "given"), folder / KEPT)
     path = Path(one.priors).expanduser()
     if not path.is_file():
         raise RecipeError(f'priors: {one.priors}: no such file; give one, or "built-in"')
