@@ -77,7 +77,7 @@ class Collator:
     """Makes the batch of an `Item`.
 
     In training a clip may run backwards, lose some frames, show moments of another clip of the same
-    person (`splice`), or be one frame alone, of which mien/nano's own answer is learned.
+    person (`splice`), or be one frame alone, whose own units are learned.
 
     Args:
         sets: by name.
@@ -119,7 +119,7 @@ class Collator:
         known, units = looked.labels[list(rows)], looked.units[list(rows)]
         if single:
             frames = [[rng.choice(f)] for f in frames]
-            known, units = np.full_like(known, -1), np.full_like(units, np.nan)
+            known, units = np.full_like(known, -1), looked.frame_units[*np.array(frames)[:, 0].T]
         elif train and name in self.splicers:
             for i, row in enumerate(rows):
                 if rng.random() < self.spliced:
@@ -139,10 +139,9 @@ class Collator:
         if train:
             smooth = targets.sum(-1, keepdim=True) / len(CLASSES)
             batch["labels"] = 0.9 * targets + 0.1 * smooth
-            if stills or single:  # clips are what nano does not read
-                row, frame = np.array([f[0] for f in frames]).T
-                batch["soft_expression"] = torch.from_numpy(looked.expression[row, frame])
-                batch["soft_levels"] = torch.from_numpy(looked.levels[row, frame])
+            if stills:  # clips are what nano does not read
+                batch["soft_expression"] = torch.from_numpy(looked.expression[list(rows), 0])
+                batch["soft_levels"] = torch.from_numpy(looked.levels[list(rows), 0])
             count = 0 if single else int(len(rows) * self.text_share)
             if count:
                 batch |= self._texts(known[:count], units, counts, sentences, rng)

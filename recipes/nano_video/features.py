@@ -32,7 +32,7 @@ from .looked import POINTS, Looked, clip_units, estimated_pose, face_frame, fit_
 log = logging.getLogger("recipes.nano_video")
 
 SIZE = 96
-STILLS = {"fer-fit": 9000, "fer-select": 1000, "rendered-fit": 9000, "rendered-select": 600}
+STILLS = {"fer-fit": 8000, "fer-select": 1000, "rendered-fit": 8000, "rendered-select": 600}
 """Faces that are drawn of each kind; they teach what clips are too few for."""
 SHAPES = 51
 VIEWS = 2
@@ -53,6 +53,7 @@ class Nano:
         self,
         crops: NDArray[np.uint8],
         *,
+        ask: bool = True,
         mirror: bool = False,
         strength: float = 0.0,
         clips: NDArray[np.int64] | None = None,
@@ -61,13 +62,14 @@ class Nano:
 
         Args:
             crops: (N, 48, 48).
+            ask: also score the candidate answers, which takes most of the time.
             mirror: answers are the mean over a face and its mirror image, as nano ships.
             strength: of augmentation.
             clips: (N,) number of each picture's clip, whose frames are augmented alike, but not
                 mirrored, as landmarks are not; None for stills.
 
         Returns:
-            (N, V, C) float16, (N, 7) and (N, 19, 6) log-likelihoods.
+            (N, V, C) float16, (N, 7) and (N, 19, 6) log-likelihoods, NaN if not asked.
         """
         chance = torch.Generator().manual_seed(0)
         parts = []
@@ -82,18 +84,21 @@ class Nano:
                 x = augment(images, SIZE, chance, strengths)
             else:
                 x = plain(images, SIZE)
-            parts.append(self._batch(x, mirror))
+            parts.append(self._batch(x, ask, mirror))
         tokens, expression, levels = zip(*parts, strict=True)
         return np.concatenate(tokens), np.concatenate(expression), np.concatenate(levels)
 
-    def _batch(self, x: torch.Tensor, mirror: bool) -> tuple[Any, Any, Any]:
-        model = self.core.model
+    def _batch(self, x: torch.Tensor, ask: bool, mirror: bool) -> tuple[Any, Any, Any]:
+        model, units = self.core.model, len(self.core.action_units)
         fast = bool(torch.cpu._is_avx512_bf16_supported())
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
-            views = torch.cat((x, x.flip(-1))) if mirror else x
+            views = torch.cat((x, x.flip(-1))) if mirror and ask else x
             views = views.contiguous(memory_format=torch.channels_last)
             levels = model.model.vision_levels(views)
             tokens = levels[-1][: len(x)].flatten(2).transpose(1, 2)
+            if not ask:
+                empty = np.full((len(x), units, 6), np.nan, np.float32)
+                return _half(tokens), empty[:, 0, 0:1].repeat(7, 1), empty
             features = model.encode_images(views, levels=levels)
             prompt = self.core.prompts([self.core.question] * len(views))
             scores = score_branches(model, self.core.tree, image_features=features, **prompt)
@@ -162,7 +167,8 @@ def _clips(nano: Nano, shard: Path, view: int) -> Looked:
     numbers = np.repeat(clip["number"] + 100_000 * view, found.sum(1))
     flat = nano.look(
         clip["crops"][found],
-        mirror=test,
+        ask=test,
+        mirror=True,
         strength=MILD if view else 0.0,
         clips=numbers,
     )
@@ -178,6 +184,7 @@ def _clips(nano: Nano, shard: Path, view: int) -> Looked:
         pose=clip["pose"],
         labels=np.array([CLASSES.index(n) if n in CLASSES else -1 for n in names]),
         units=clip_units(clip["intensities"], clip["visible"], clip["blink"]),
+        frame_units=np.where(clip["visible"], clip["intensities"], np.nan).astype(np.float32),
         expression=expression,
         levels=levels,
         person=np.char.add(np.char.add(clip["face_model"], "-"), clip["person"].astype(str)),
@@ -301,6 +308,7 @@ def _one_frame(*, case: str, **values: Any) -> Looked:
     count = len(values["labels"])
     data = {k: v[:, None] if k in framed else v for k, v in values.items()}
     data["blendshapes"] = data["blendshapes"].astype(np.float16)
+    data["frame_units"] = data["units"][:, None]
     return Looked(
         **data,
         found=np.ones((count, 1), bool),

@@ -28,6 +28,7 @@ class Looked:
         pose: (N, F, 3) yaw, pitch and roll in degrees, NaN where unknown.
         labels: (N,) index into the classes, -1 where unknown.
         units: (N, 19) intensities in [0, 5], NaN where unknown.
+        frame_units: (N, F, 19) those of each frame.
         expression: (N, F, 7) log-likelihoods of mien/nano, NaN where it was not asked.
         levels: (N, F, 19, 6) likewise, of each unit's levels.
         person: (N,) who, such as "anny-12"; every photograph is a person of its own.
@@ -42,6 +43,7 @@ class Looked:
     pose: NDArray[np.float32]
     labels: NDArray[np.int64]
     units: NDArray[np.float32]
+    frame_units: NDArray[np.float32]
     expression: NDArray[np.float32]
     levels: NDArray[np.float32]
     person: NDArray[np.str_]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engines.numbers import softmax
 from recipes.nano.faces import CLASSES
 
 from .looked import Looked
@@ -45,14 +44,13 @@ class Splicer:
     """Cuts a moment of another clip of the same person into a clip.
 
     Args:
-        looked: clips with mien/nano's answers to each frame, which tell where a face is strongest.
+        looked: clips with the units of each frame, which tell where a face is strongest.
     """
 
     def __init__(self, looked: Looked):
         self.looked = looked
-        neutral = softmax(looked.expression)[..., NEUTRAL]  # (N, F)
-        neutral = np.where(looked.found & np.isfinite(neutral), neutral, np.inf)
-        self.apex = neutral.argmin(1)
+        strength = np.nansum(looked.frame_units, axis=2)  # (N, F)
+        self.apex = np.where(looked.found, strength, -1).argmax(1)
         self.shows = looked.found.any(1) & (looked.labels >= 0) & (looked.labels != NEUTRAL)
         self.rows: dict[str, list[int]] = {}
         for row, person in enumerate(looked.person.tolist()):
@@ -82,6 +80,5 @@ class Splicer:
         return Cut(cut, int(looked.labels[other]) if calm else label, self._both(row, other))
 
     def _both(self, row: int, other: int) -> NDArray[np.float32]:
-        """(U,) the stronger of both clips; unknown where the other's need not be in its moment."""
-        own, added = self.looked.units[row], self.looked.units[other]
-        return np.where((added > own) & (own < 2), np.nan, np.maximum(own, added))
+        """(U,) the stronger of the clip's units and the moment's; unknown where one is."""
+        return np.maximum(self.looked.units[row], self.looked.frame_units[other, self.apex[other]])

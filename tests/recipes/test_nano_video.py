@@ -1,6 +1,7 @@
 """The recipe of nano-video: labels of clips, pooling by hand, and batches."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ def looked(probabilities, present, labels, units=None):
     levels = np.full((count, frames, UNIT_COUNT, 6), -9.0, np.float32)
     levels[..., 0] = 0.0
     q = np.asarray(present, np.float32)
+    units = np.zeros((count, UNIT_COUNT), np.float32) if units is None else units
     levels[:, :, 0, 0], levels[:, :, 0, 1] = np.log(1 - q), np.log(q)
     return Looked(
         tokens=np.zeros((count, frames, 9, 4), np.float16),
@@ -45,7 +47,8 @@ def looked(probabilities, present, labels, units=None):
         blendshapes=np.full((count, frames, 51), np.nan, np.float16),
         pose=np.full((count, frames, 3), np.nan, np.float32),
         labels=np.asarray(labels),
-        units=np.zeros((count, UNIT_COUNT), np.float32) if units is None else units,
+        units=units,
+        frame_units=units[:, None].repeat(frames, 1),
         expression=np.log(p),
         levels=levels,
         person=np.array([f"anny-{i}" for i in range(count)]),
@@ -201,14 +204,13 @@ def test_attributes_in_words():
 
 
 def spliced(labels, person):
-    """A splicer of clips of six frames whose apex is their third; and what it read."""
-    frames = [row(neutral=0.6), row(neutral=0.5), row(neutral=0.1), *[row(neutral=0.6)] * 3]
+    """A splicer of clips of six frames, the third of which is the strongest."""
     units = np.zeros((len(labels), UNIT_COUNT), np.float32)
     units[1, :3] = (3.0, 1.0, np.nan)
     units[0, 1] = 4.0
-    clips = looked([frames] * len(labels), np.full((len(labels), 6), 0.1), labels, units)
-    clips = Looked(**{**vars(clips), "person": np.array(person)})
-    return Splicer(clips)
+    clips = looked([[row()] * 6] * len(labels), np.full((len(labels), 6), 0.1), labels, units)
+    clips.frame_units[:, [0, 1, 3, 4, 5]] *= 0.5
+    return Splicer(replace(clips, person=np.array(person)))
 
 
 def test_a_moment_breaks_a_neutral_clip():
@@ -220,8 +222,8 @@ def test_a_moment_breaks_a_neutral_clip():
     assert added in ([(1, 2)], [(1, 2)] * 2)
     assert [frame for frame in cut.frames if frame[0] == 0] == own
     assert cut.label == happy
-    # AU1: 3 against 0, unknown as the moment need not show it; AU2: its own 4 stays.
-    assert np.isnan(cut.units[0])
+    # AU1: 3 against 0; AU2: its own 4 stays.
+    assert cut.units[0] == 3.0
     assert cut.units[1] == 4.0
     assert np.isnan(cut.units[2])
     assert (cut.units[3:] == 0).all()
