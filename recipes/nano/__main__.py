@@ -31,7 +31,6 @@ from .instructions import make_instructions
 from .joint import Transfer, load_joint, train_joint
 from .landmarks import find_landmarks
 from .multimodal import NATIVE, make_start, train_multimodal
-from .pool import pooled
 from .pseudo_units import pseudo_intensities
 from .rendered import Rendered, cache_rendered, load_rendered
 from .score import figures
@@ -83,7 +82,7 @@ def main() -> None:
     engine = LocalEngine.from_folder(folder, name="mien/nano", device=torch.device("cpu"))
     if not engine.model.config.calibration:
         log.info("calibrating")
-        calibrate(engine, pooled(faces, rendered, load_joint(joint)), folder)
+        calibrate(engine, faces, rendered, folder)
     scores = options.out / "figures.json"
     if not scores.exists():
         log.info("scoring")

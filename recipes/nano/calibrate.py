@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mien.engines.local import LocalEngine
 from mien.metrics import fit_temperature
 
-from .pool import Pool
-from .rendered import UNITS, presence
+from .faces import Faces
+from .rendered import UNITS, Rendered, presence
 from .score_units import best_thresholds
 
 
@@ -40,22 +40,22 @@ def evidence_of(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.logaddexp.reduce(scores[:, 1:], axis=1) - scores[:, 0]
 
 
-def calibrate(engine: LocalEngine, pool: Pool, folder: Path) -> None:
+def calibrate(engine: LocalEngine, faces: Faces, rendered: Rendered, folder: Path) -> None:
     """Fits one temperature for the expression, one and a threshold per unit, and saves them.
 
     Args:
         engine: the model; its config is changed.
-        pool: only the "select" part is read: photographs for the expression, rendered faces, whose
-            units are certain, for the units.
+        faces: photographs, for the expression; only the "select" part is read.
+        rendered: rendered faces, whose units are certain; only "select" as well.
         folder: where the model's config is saved.
     """
-    rows = pool.where("select")
-    photographs, rendered = rows[pool.real[rows]], rows[~pool.real[rows]]
-    expression, *_ = raw_scores(engine, pool.images[photographs])
-    _, *groups = raw_scores(engine, pool.images[rendered])
+    photographs, drawn = faces.where("select"), rendered.where("select")
+    units = rendered.known()[drawn]
+    expression, *_ = raw_scores(engine, faces.images[photographs])
+    _, *groups = raw_scores(engine, rendered.images[drawn])
     temperatures, absence = {}, {}
-    truth_of_all = presence(pool.units[rendered])
-    for au, scores, truth in zip(UNITS, groups, pool.units[rendered].T, strict=True):
+    truth_of_all = presence(units)
+    for au, scores, truth in zip(UNITS, groups, units.T, strict=True):
         known = np.isfinite(truth)
         levels = np.floor(truth[known] + 0.5).astype(int)
         temperatures[str(au)] = round(fit_temperature(scores[known], levels), 4)
@@ -69,7 +69,7 @@ def calibrate(engine: LocalEngine, pool: Pool, folder: Path) -> None:
     for au, threshold in zip(UNITS, best_thresholds(truth_of_all, evidence), strict=True):
         absence[str(au)] = round(float(threshold), 4)
     engine.model.config.calibration = {
-        "expression": round(fit_temperature(expression, pool.labels[photographs]), 4),
+        "expression": round(fit_temperature(expression, faces.labels[photographs]), 4),
         "units": temperatures,
         "absence": absence,
     }

@@ -42,8 +42,8 @@ from mien.synth.produce import cores
 
 from .faces import CLASSES, Faces, read_fer2013
 from .joint import UnitEncoder, load_joint, look
-from .pool import pseudo_units
 from .rendered import UNITS, Rendered, load_rendered
+from .self_labels import pseudo_units
 
 PICTURES = "pictures"
 SPLITS = {"fit": "train", "select": "validation"}

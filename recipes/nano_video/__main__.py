@@ -20,7 +20,7 @@ from .training import answers, load_sets, train_variant, tuning_set
 
 log = logging.getLogger("recipes.nano_video")
 
-VISITS = {"clips-fit": 7, "fer-fit": 1, "rendered-fit": 2}
+VISITS = {"clips-fit": 4, "fer-fit": 1, "rendered-fit": 2}
 """How often each set is gone over."""
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--ict", type=Path, required=True, help="checkout or .npz of ICT-FaceKit")
     parser.add_argument("--nano", type=Path, required=True, help="run folder of recipes.nano")
     parser.add_argument("--out", type=Path, default=Path("runs/nano_video"))
-    parser.add_argument("--train", type=int, default=1000, help="clips for training")
+    parser.add_argument("--train", type=int, default=3000, help="clips for training")
     parser.add_argument("--test", type=int, default=1000, help="clips of unseen people")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ablations", action="store_true")

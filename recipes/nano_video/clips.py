@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the shards")
     parser.add_argument("--ict", type=Path, required=True, help="checkout or .npz of ICT-FaceKit")
-    parser.add_argument("--train", type=int, default=1000, help="clips of both face models")
+    parser.add_argument("--train", type=int, default=3000, help="clips of both face models")
     parser.add_argument("--test", type=int, default=1000)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -4,7 +4,6 @@ import torch
 from recipes.nano import blend as blending
 from recipes.nano.faces import Faces
 from recipes.nano.joint import Transfer, UnitEncoder, load_joint
-from recipes.nano.pool import pseudo_units
 from recipes.nano.rendered import UNITS, Rendered, presence
 from recipes.nano.score_units import (
     best_thresholds,
@@ -13,6 +12,7 @@ from recipes.nano.score_units import (
     spearman,
     unit_table,
 )
+from recipes.nano.self_labels import pseudo_units
 from recipes.nano.transfer import Regressor, coral, features, restyle
 from recipes.nano.words import present_units
 from safetensors.torch import save_file
