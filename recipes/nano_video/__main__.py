@@ -20,7 +20,7 @@ from .training import answers, load_sets, train_variant, tuning_set
 
 log = logging.getLogger("recipes.nano_video")
 
-VISITS = {"clips-fit": 4, "fer-fit": 1, "rendered-fit": 2}
+VISITS = {"clips-fit": 7, "fer-fit": 1, "rendered-fit": 2}
 """How often each set is gone over."""
 
 

@@ -27,7 +27,7 @@ from .model import VARIANTS, Learner, build_model
 
 CLIPS, STILLS = 32, 64
 """Batch sizes."""
-SPLICED, SINGLE = 0.3, 0.15
+SPLICED, SINGLE = 0.5, 0.15
 """Shares of clips that another is cut into, and of batches that show single frames of clips."""
 HELD_OUT = 10
 """Every tenth person that trains is held out to calibrate."""

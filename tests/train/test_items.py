@@ -3,6 +3,7 @@
 import logging
 import pickle
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from mien.train.augment import augment, plain
 from mien.train.chance import draw
 from mien.train.collate import Collator
 from mien.train.faces import FaceCrops
+from mien.train.feed import label_counts
 from mien.train.items import ItemSource, TrainItems
 from mien.train.rows import InstructionRows, RowsError
 from mien.train.sampler import VisitSampler
@@ -42,6 +44,24 @@ def weighed(folder, weights, **options):
         crops=FaceCrops(CONFIG.crop_spec),
         **options,
     )
+
+
+def test_rarity_is_counted_where_the_source_says(tmp_path):
+    items = weighed(tmp_path, (0.5, 2.0))  # each: two happy faces, a sad one and a neutral one
+    both, shares = label_counts(items)
+    happy = CONFIG.expressions.index("happiness")
+    assert both[happy] == 5.0
+    assert sum(both) == 10.0
+    first, second = items.sources
+    items.sources[:] = [replace(first, rarity=("expressions",)), replace(second, rarity=("units",))]
+    one, same = label_counts(items)
+    assert one[happy] == 1.0
+    assert sum(one) == 2.0
+    assert same == pytest.approx(shares, nan_ok=True)
+    items.sources[:] = [replace(first, rarity=()), replace(second, rarity=())]
+    none, unknown = label_counts(items)
+    assert none == [0.0] * len(CONFIG.expressions)
+    assert np.isnan(unknown).all()
 
 
 def test_a_face_is_visited_once_an_epoch_with_each_of_its_rows_in_time(tmp_path):
