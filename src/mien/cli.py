@@ -16,6 +16,17 @@ from mien.commands.chat import chat
 from mien.commands.data import data_app
 from mien.commands.init import init
 from mien.commands.merge import merge
+from mien.commands.options import (
+    Device,
+    Endpoint,
+    FaceFinder,
+    FaceModelName,
+    Finder,
+    Ict,
+    KeyEnv,
+    People,
+    Split,
+)
 from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
 from mien.commands.train import train
@@ -38,25 +49,11 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
-class FaceModelName(StrEnum):
-    """3D face models that `mien synth` renders."""
-
-    anny = "anny"
-    ict = "ict"
-
-
 class StoreFormat(StrEnum):
     """How `mien synth` stores pictures."""
 
     parquet = "parquet"
     folder = "folder"
-
-
-class Split(StrEnum):
-    """Populations of rendered faces that share no people, skins, lights and combinations."""
-
-    train = "train"
-    test = "test"
 
 
 class ImageFormat(StrEnum):
@@ -72,13 +69,6 @@ class Quantize(StrEnum):
 
     eight = "8bit"
     four = "4bit"
-
-
-class FaceFinder(StrEnum):
-    """Who finds the faces."""
-
-    mediapipe = "mediapipe"
-    whole = "whole"
 
 
 def _version(wanted: bool) -> None:
@@ -120,16 +110,9 @@ def analyze(
             "[default: mien/nano, and mien/nano-video for videos where it is installed]"
         ),
     ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(help="Address for openai:NAME, such as http://localhost:11434/v1."),
-    ] = None,
-    key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the endpoint's key.")
-    ] = None,
-    faces: Annotated[
-        FaceFinder, typer.Option(help="'whole' takes each picture as one face crop.")
-    ] = FaceFinder.mediapipe,
+    endpoint: Endpoint = None,
+    key_env: KeyEnv = None,
+    faces: Finder = FaceFinder.mediapipe,
     numbers: Annotated[
         bool, typer.Option("--numbers", help="Numbers only; leaves out the text, which is slow.")
     ] = False,
@@ -152,7 +135,7 @@ def analyze(
     around_apex: Annotated[
         bool, typer.Option("--around-apex", help="These in a row around the strongest expression.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
     quantize: Annotated[
         Quantize | None,
         typer.Option(help="Load the language model in 8 or 4 bits; needs bitsandbytes."),
@@ -219,16 +202,11 @@ def synth(
         list[FaceModelName] | None,
         typer.Option(help="3D face model; give both and they take turns. [default: anny]"),
     ] = None,
-    ict: Annotated[
-        Path | None,
-        typer.Option(help="Checkout or packed .npz of ICT-FaceKit. Default: $MIEN_ICT."),
-    ] = None,
+    ict: Ict = None,
     format: Annotated[
         StoreFormat, typer.Option(help="Parquet files, or a folder of pictures with JSON lines.")
     ] = StoreFormat.parquet,
-    split: Annotated[
-        Split, typer.Option(help="'test' shares no people or combinations with 'train'.")
-    ] = Split.train,
+    split: People = Split.train,
     image_format: Annotated[
         ImageFormat, typer.Option(help="How pictures are encoded.")
     ] = ImageFormat.webp,

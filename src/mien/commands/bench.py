@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mien.commands.options import Device, Endpoint, KeyEnv
+
 
 class Answers(StrEnum):
     """How a model of mien writes."""
@@ -64,17 +66,15 @@ def run(
         int | None, typer.Option(min=1, help="Ask about so many faces, the same for every model.")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered at a time.")] = 16,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
     answers: Annotated[
         Answers, typer.Option(help="How mien's own models write: after their numbers, or freely.")
     ] = Answers.guided,
     scoring: Annotated[
         Scoring, typer.Option(help="'likelihood' scores the expressions as options; local models.")
     ] = Scoring.text,
-    endpoint: Annotated[str | None, typer.Option(help="URL of an endpoint.")] = None,
-    key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the endpoint's key.")
-    ] = None,
+    endpoint: Endpoint = None,
+    key_env: KeyEnv = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
     rpm: Annotated[float | None, typer.Option(help="Requests per minute at most.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds before a request is given up.")] = 120.0,

@@ -8,12 +8,7 @@ from typing import Annotated
 
 import typer
 
-
-class ChatFinder(StrEnum):
-    """Who finds the faces."""
-
-    mediapipe = "mediapipe"
-    whole = "whole"
+from mien.commands.options import Device, Endpoint, FaceFinder, Finder, KeyEnv
 
 
 class ChatWords(StrEnum):
@@ -38,21 +33,14 @@ def chat(
         str,
         typer.Option(help="mien/nano, a folder, hf:REPO, openai:NAME, gemini:NAME, recorded:FILE."),
     ] = "mien/nano",
-    endpoint: Annotated[
-        str | None,
-        typer.Option(help="Address for openai:NAME, such as http://localhost:11434/v1."),
-    ] = None,
-    key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the endpoint's key.")
-    ] = None,
-    faces: Annotated[
-        ChatFinder, typer.Option(help="'whole' takes the picture as one face crop.")
-    ] = ChatFinder.mediapipe,
+    endpoint: Endpoint = None,
+    key_env: KeyEnv = None,
+    faces: Finder = FaceFinder.mediapipe,
     words: Annotated[
         ChatWords,
         typer.Option(help="Who writes: the model, or texts from its numbers. auto: by the model."),
     ] = ChatWords.auto,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
     seed: Annotated[int, typer.Option(help="For the wording of texts made from numbers.")] = 0,
 ) -> None:
     """Talk about a face: its expression, its action units, and what speaks for what.

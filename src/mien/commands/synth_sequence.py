@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class FaceModelName(StrEnum):
-    """Whose faces."""
-
-    anny = "anny"
-    ict = "ict"
-
-
-class SplitName(StrEnum):
-    """Which people, skins, lights and combinations."""
-
-    train = "train"
-    test = "test"
+from mien.commands.options import FaceModelName, Ict, People, Split
 
 
 def sequence(
@@ -30,14 +17,10 @@ def sequence(
     seed: Annotated[int, typer.Option(min=0, help="Other seeds give other clips.")] = 0,
     size: Annotated[int, typer.Option(min=64, max=1024, help="Side in pixels, even.")] = 256,
     model: Annotated[FaceModelName, typer.Option(help="Face model.")] = FaceModelName.anny,
-    ict: Annotated[
-        Path | None, typer.Option(help="Checkout or packed .npz of ICT-FaceKit; or $MIEN_ICT.")
-    ] = None,
+    ict: Ict = None,
     fps: Annotated[float, typer.Option(min=5, max=120, help="Frames a second.")] = 25,
     seconds: Annotated[float, typer.Option(help="Length of each clip.")] = 3,
-    split: Annotated[
-        SplitName, typer.Option(help="'test' shows people and combinations that 'train' never has.")
-    ] = SplitName.train,
+    split: People = Split.train,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Clips made at a time. Default: one a core.")
     ] = None,
