@@ -67,7 +67,7 @@ def test_two_machines_are_a_matter_of_options():
     args, _ = launched("ddp", *options)
     assert (args.num_machines, args.machine_rank) == (2, 1)
     assert (args.nnodes, args.nproc_per_node, args.node_rank) == ("2", "4", 1)
-    assert args.master_addr == "10.0.0.1"
+    assert args.rdzv_endpoint == "10.0.0.1:29500"
 
 
 def test_an_unknown_name_says_what_there_is():

@@ -92,7 +92,8 @@ def test_answers_that_do_not_end_or_are_too_long_lose_a_third():
         (GOOD, Truth("happiness", {12: True}), 1.0),  # AU6 is not known
         ("Happiness. The face looks happy.", SMILE, 0.0),  # no reason
         ("Happiness. The face looks happy.", Truth("happiness", {4: False}), 1.0),
-        ("Neutral. The face is at rest.", SMILE, 1.0),
+        ("Neutral. The face is at rest.", SMILE, 1 / 2),  # something moves
+        ("Neutral. The face is at rest.", Truth("happiness", {12: False}), 1.0),
         ("Happiness. The lowered brows (AU4) speak for happiness.", SMILE, 1 / 2),
         ("", SMILE, 0.0),
         (GOOD, Truth("happiness", {}), None),
