@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,29 @@ from .export import install
 from .features import compute, load_clips
 from .looked import Looked
 from .score import POOLINGS, by_case, calibrated, called, check_reading, difference, pooled, scores
-from .training import answers, load_sets, train_variant, tuning_set
+from .training import answers, load_sets, mean_of, train_variant, tuning_set
 
 log = logging.getLogger("recipes.nano_video")
 
-VISITS = {"clips-fit": 7, "fer-fit": 1, "rendered-fit": 2}
-"""How often each set is gone over."""
+
+@dataclass(frozen=True)
+class Run:
+    """One of the trainings whose weights are averaged; all start from the same ones.
+
+    Attributes:
+        visits: how often each set is gone over.
+        spliced: share of clips that another is cut into.
+        order: seed of the order and of what varies.
+    """
+
+    visits: dict[str, int]
+    spliced: float
+    order: int
+
+
+SHORT = {"clips-fit": 4, "fer-fit": 1, "rendered-fit": 2}
+LONG = {**SHORT, "clips-fit": 7}
+RUNS = (Run(SHORT, 0.3, 0), Run(LONG, 0.5, 0), Run(SHORT, 0.3, 1))
 
 
 def main() -> None:
@@ -43,14 +61,7 @@ def main() -> None:
     with np.load(options.nano / "landmarks.npz") as stored:
         blendshapes = [str(name) for name in stored["names"]]
     sets, tests = load_sets(features), load_tests(features)
-    model, processor = train_variant(
-        sets,
-        options.out / "model",
-        variant="whole",
-        blendshapes=blendshapes,
-        visits=VISITS,
-        seed=options.seed,
-    )
+    model, processor = train_runs(sets, options.out, blendshapes, seed=options.seed)
     tuning, photographs = tuning_set(sets)
     raw = answers(model, processor, tuning)
     model.config.calibration = calibrated(tuning, *raw, photographs)
@@ -62,6 +73,28 @@ def main() -> None:
         log.info("installed in %s", install(model, processor, figures, options.out))
     if options.ablations:
         ablate(features, options.out / "ablations", tests, blendshapes=blendshapes)
+
+
+def train_runs(
+    sets: dict[str, Looked], out: Path, blendshapes: list[str], *, seed: int
+) -> tuple[Any, Any]:
+    """Trains every run that is not finished; returns the model of their mean weights."""
+    states = []
+    for number, run in enumerate(RUNS):
+        log.info("run %d of %d", number + 1, len(RUNS))
+        model, processor = train_variant(
+            sets,
+            out / f"run-{number}",
+            variant="whole",
+            blendshapes=blendshapes,
+            visits=run.visits,
+            seed=seed,
+            spliced=run.spliced,
+            order=run.order,
+        )
+        states.append(model.state_dict())
+    model.load_state_dict(mean_of(states))
+    return model, processor
 
 
 def load_tests(features: Path) -> dict[str, Looked]:

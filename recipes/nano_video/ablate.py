@@ -25,8 +25,8 @@ RUNS: dict[str, tuple[str, bool]] = {
     "content only": ("content only", False),
 }
 """Name of the run to the key of `VARIANTS` and whether attributes are told."""
-EVERY = 3
-"""Every third of FER2013 `validation` is asked; the set lies in the order of its classes."""
+TESTS = ("clips", "feabench")
+"""What ablations answer for."""
 
 
 def ablate(features: Path, out: Path, tests: dict[str, Looked], *, blendshapes: list[str]) -> Path:
@@ -40,7 +40,7 @@ def ablate(features: Path, out: Path, tests: dict[str, Looked], *, blendshapes: 
     """
     out.mkdir(parents=True, exist_ok=True)
     sets = load_sets(features)
-    tests = {k: v.rows(slice(None, None, EVERY)) if k == "fer" else v for k, v in tests.items()}
+    tests = {name: tests[name] for name in TESTS}
     found: dict[str, dict[str, Any]] = {}
     first: dict[str, Called] = {}
     path = out / "ablations.json"

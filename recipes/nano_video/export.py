@@ -57,7 +57,7 @@ def install(model: Any, processor: Any, figures: dict[str, Any], run: Path) -> P
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    curves = run / "model" / "curves.png"
+    curves = run / "run-0" / "curves.png"
     if curves.exists():
         shutil.copy(curves, Path(__file__).parent / "curves.png")
     for file in folder.rglob("*"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import EvalPrediction, TrainerCallback
 
 from mien.engines.numbers import Candidates
@@ -27,7 +29,7 @@ from .model import VARIANTS, Learner, build_model
 
 CLIPS, STILLS = 32, 64
 """Batch sizes."""
-SPLICED, SINGLE = 0.5, 0.15
+SPLICED, SINGLE = 0.3, 0.15
 """Shares of clips that another is cut into, and of batches that show single frames of clips."""
 HELD_OUT = 10
 """Every tenth person that trains is held out to calibrate."""
@@ -82,6 +84,8 @@ def train_variant(
     attributes: bool = False,
     learning_rate: float = 1.5e-3,
     text_share: float = 0.25,
+    spliced: float = SPLICED,
+    order: int | None = None,
     **overrides: Any,
 ) -> tuple[EmoLlamaForConditionalGeneration, EmoLlamaProcessor]:
     """Trains one model.
@@ -92,15 +96,18 @@ def train_variant(
         variant: key of `VARIANTS`.
         blendshapes: names in the order of the cache.
         visits: how often each set is gone over.
-        seed: of weights, order and what varies.
+        seed: of the weights that it starts from.
         limit: most batches.
         attributes: tell the rendered people's attributes.
         learning_rate: of everything that trains.
         text_share: share of each batch that carries text.
+        spliced: share of clips that another is cut into.
+        order: seed of the order and of what varies; `seed` by default.
         **overrides: fields of `TrainingArguments`.
     """
     torch.manual_seed(seed)
     model, processor = build_model(blendshapes, **VARIANTS[variant])
+    order = seed if order is None else order
     photographs = sets["fer-fit"]
     shown = presence(np.concatenate([sets["rendered-fit"].units, sets["clips-fit"].units]))
     learner = Learner(
@@ -114,7 +121,7 @@ def train_variant(
     sizes = {name: CLIPS if name.startswith("clips") else STILLS for name in visits}
     plan = training_plan(
         {name: (sets[name], count, sizes[name]) for name, count in visits.items()},
-        seed=seed,
+        seed=order,
         limit=limit,
     )
     args = training_arguments(
@@ -126,8 +133,8 @@ def train_variant(
             "learning_rate": learning_rate,
             "weight_decay": 0.05,
             "warmup_steps": 30,
-            "seed": seed,
-            "data_seed": seed,
+            "seed": order,
+            "data_seed": order,
             "eval_strategy": "no",
             "save_strategy": "steps",
             "save_steps": 200,
@@ -146,10 +153,10 @@ def train_variant(
         collator=Collator(
             sets,
             processor,
-            seed=seed,
+            seed=order,
             attributes=attributes,
             text_share=text_share,
-            spliced=SPLICED,
+            spliced=spliced,
             single=SINGLE,
         ),
         compute_metrics=_metrics,
@@ -157,6 +164,14 @@ def train_variant(
         label_names=("labels", "units"),
     )
     return model.eval(), processor
+
+
+def mean_of(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean weights of trainings that started from the same ones (model soup, arXiv 2203.05482)."""
+    return {
+        name: torch.stack([state[name].float() for state in states]).mean(0).to(first.dtype)
+        for name, first in states[0].items()
+    }
 
 
 def tree_of(processor: EmoLlamaProcessor) -> PrefixTree:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from recipes.nano.faces import CLASSES
 from recipes.nano.rendered import UNITS
 from recipes.nano_video.batches import attributes_of, scoring_plan, training_plan
@@ -22,6 +23,7 @@ from recipes.nano_video.scripts import (
     CLASSES as DRAWN,
 )
 from recipes.nano_video.splice import Splicer
+from recipes.nano_video.training import mean_of
 
 UNIT_COUNT = len(UNITS)
 EVEN = {
@@ -254,3 +256,10 @@ def test_what_is_not_spliced(labels, person, frames):
     splicer = spliced([CLASSES.index(name) for name in labels], person)
     own = [(0, frame) for frame in range(frames)]
     assert splicer(0, own, random.Random(0)).frames == own
+
+
+def test_mean_weights():
+    states = [{"a": torch.tensor([1.0, 2.0])}, {"a": torch.tensor([3.0, -2.0])}]
+    assert mean_of(states)["a"].tolist() == [2.0, 0.0]
+    half = [{"a": state["a"].half()} for state in states]
+    assert mean_of(half)["a"].dtype == torch.half
