@@ -32,6 +32,12 @@ def test_size_and_manifest():
 slow = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.inference_mode():
+        yield
+
+
 @pytest.fixture(scope="module")
 def core():
     device = torch.device("cpu")

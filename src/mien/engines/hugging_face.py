@@ -12,12 +12,12 @@ from PIL import Image
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
 from mien.engines.history import fitted, messages
-from mien.engines.local_model import no_progress_bar
 from mien.engines.pictures import SURROUNDED
 from mien.engines.pil_processor import load_processor
 from mien.engines.quantize import placed, quantized, quantized_as
 from mien.engines.request import Reply, Request
 from mien.engines.weights_hash import folder_hash
+from mien.models.quiet import no_progress_bar
 
 
 class HuggingFaceResponder:

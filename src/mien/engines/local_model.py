@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers.utils import logging as hf_logging
 
 import mien.models  # noqa: F401  registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
@@ -25,6 +23,7 @@ from mien.models.branches import PrefixTree, score_branches
 from mien.models.emo_llama.clips import Clips
 from mien.models.multimodal import FaceModelForConditionalGeneration
 from mien.models.priors import FacePriors
+from mien.models.quiet import no_progress_bar
 from mien.models.shared_weights import is_shared, load_shared
 from mien.schema import ActionUnit, Expression
 
@@ -368,15 +367,3 @@ def begun(question: str, start: str) -> str:
 def _given(frame_mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
     """The mask as an input of the model; FEALLM takes none."""
     return {} if frame_mask is None else {"frame_mask": frame_mask}
-
-
-@contextmanager
-def no_progress_bar() -> Iterator[None]:
-    """Keeps Transformers' bar for loading weights off the screen."""
-    shown = hf_logging.is_progress_bar_enabled()
-    hf_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            hf_logging.enable_progress_bar()

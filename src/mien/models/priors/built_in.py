@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.faces import Finder, MediaPipeFinder, WholeFinder, crop_face
 from mien.models.priors.face_priors import FacePriors, Picture
+from mien.models.quiet import no_progress_bar
 from mien.schema import Face
 from mien.weights import verify
 
@@ -44,7 +45,8 @@ class EncoderEmbedding:
         import mien.models  # noqa: F401  registers the architectures with the Auto classes
 
         place = verify("nano") if folder is None else Path(folder)
-        model: Any = AutoModelForImageTextToText.from_pretrained(place, dtype=torch.float32)
+        with no_progress_bar():
+            model: Any = AutoModelForImageTextToText.from_pretrained(place, dtype=torch.float32)
         processor = AutoProcessor.from_pretrained(place)
         name = "mien/nano" if folder is None else place.name
         identity = f"{name} encoder {_sha256(place / 'model.safetensors')}"
