@@ -115,7 +115,7 @@ def _beside(rows: Path) -> Path:
 
 def _source(one: Source, spec: DataSpec, config: Any) -> ItemSource:
     rows = InstructionRows(one.rows, root=one.root)
-    return ItemSource(rows, one.weight, one.augment, _priors(one, spec, config), one.rarity)
+    return ItemSource(rows, one.weight, one.augment, _priors(one, spec, config))
 
 
 def _priors(one: Source, spec: DataSpec, config: Any) -> Any:
@@ -139,7 +139,7 @@ def _priors(one: Source, spec: DataSpec, config: Any) -> Any:
 
 
 def label_counts(items: TrainItems) -> tuple[list[float], list[float]]:
-    """How often each label stands, with the sources' weights, in those whose labels tell rarity.
+    """How often each label stands, with the sources' weights.
 
     Returns:
         Faces of each expression; share of the faces with a unit labelled that show it clearly,
@@ -151,11 +151,9 @@ def label_counts(items: TrainItems) -> tuple[list[float], list[float]]:
         for each in one.rows.labels(items.faces(number)):
             classes, units = targets_of(each, items.expressions, items.units)
             presence = unit_presence(units)
-            if "expressions" in one.rarity:
-                expression += one.weight * classes
-            if "units" in one.rarity:
-                shown += one.weight * (presence == 1)
-                known += one.weight * np.isfinite(presence)
+            expression += one.weight * classes
+            shown += one.weight * (presence == 1)
+            known += one.weight * np.isfinite(presence)
     return expression.tolist(), _shares(shown, known)
 
 

@@ -35,14 +35,12 @@ class ItemSource:
         weight: visits to each of its rows or faces in an epoch, on average.
         augment: strength of the augmentation in [0, 1].
         priors: computes facial priors; None leaves them unknown.
-        rarity: labels that tell how rare an expression or a unit is.
     """
 
     rows: InstructionRows
     weight: float = 1.0
     augment: float = 0.0
     priors: PriorSource | None = None
-    rarity: Sequence[str] = ("expressions", "units")
 
 
 @dataclass(eq=False)

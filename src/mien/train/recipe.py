@@ -37,8 +37,6 @@ class Source:
         augment: strength of the changes to pictures in training, 0 (none) to 1.
         priors: facial priors of an EMO-LLaMA: "built-in", or a file that was computed elsewhere;
             none leaves them unknown.
-        rarity: labels that are counted to tell how rare an expression or a unit is, as rare ones
-            weigh more; leave out those that a program drew, as they say nothing of faces.
     """
 
     rows: Path
@@ -46,7 +44,6 @@ class Source:
     weight: float = 1.0
     augment: float = 0.0
     priors: str | None = None
-    rarity: tuple[Literal["expressions", "units"], ...] = ("expressions", "units")
 
     def __post_init__(self) -> None:
         _require(self.weight > 0, f"weight is {self.weight:g}; it must be above 0")
