@@ -81,8 +81,9 @@ def test_two_people_are_two_rows(analyzer, tmp_path):
 
 def test_models_command_gives_figures():
     result = CliRunner().invoke(app, ["models", "--json"])
-    (nano,) = json.loads(result.stdout)
-    assert nano["state"] == "ok"
+    nano, video = json.loads(result.stdout)
+    assert (nano["state"], video["state"]) == ("ok", "ok")
+    assert video["headline"]["UAR, rendered clips"] > 0.5
     assert nano["bytes"] < 25e6
     assert nano["headline"]["parse rate"] == 1.0
     assert nano["headline"]["FER2013 validation WAR"] > 0.6
