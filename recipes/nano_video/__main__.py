@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--nano", type=Path, required=True, help="run folder of recipes.nano")
     parser.add_argument("--out", type=Path, default=Path("runs/nano_video"))
     parser.add_argument("--train", type=int, default=3000, help="clips for training")
-    parser.add_argument("--test", type=int, default=1000, help="clips of unseen people")
+    parser.add_argument("--test", type=int, default=2000, help="clips of unseen people")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ablations", action="store_true")
     parser.add_argument("--install", action="store_true", help="put the result into the package")

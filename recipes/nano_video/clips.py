@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the shards")
     parser.add_argument("--ict", type=Path, required=True, help="checkout or .npz of ICT-FaceKit")
     parser.add_argument("--train", type=int, default=3000, help="clips of both face models")
-    parser.add_argument("--test", type=int, default=1000)
+    parser.add_argument("--test", type=int, default=2000)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     make_clips(options.out, ict=options.ict, train=options.train, test=options.test)
