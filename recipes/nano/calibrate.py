@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +41,37 @@ def evidence_of(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.logaddexp.reduce(scores[:, 1:], axis=1) - scores[:, 0]
 
 
+def fit_calibration(
+    expression: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    levels: NDArray[np.float32],
+    units: NDArray[np.float32],
+) -> dict[str, Any]:
+    """One temperature for the expression, one and a threshold per unit, as engines read them.
+
+    Args:
+        expression: (N, 7) log-likelihoods of labelled faces.
+        labels: (N,) index into the classes.
+        levels: (M, 19, 6) log-likelihoods of faces whose units are certain.
+        units: (M, 19) intensities, NaN where unknown.
+    """
+    temperatures, evidence = {}, []
+    for column, au in enumerate(UNITS):
+        scores, truth = levels[:, column], units[:, column]
+        known = np.isfinite(truth)
+        steps = np.floor(truth[known] + 0.5).astype(int)
+        temperatures[str(au)] = round(fit_temperature(scores[known], steps), 4)
+        evidence.append(evidence_of(scores / temperatures[str(au)]))
+    thresholds = best_thresholds(presence(units), np.stack(evidence, axis=1))
+    return {
+        "expression": round(fit_temperature(expression, labels), 4),
+        "units": temperatures,
+        "absence": {str(au): round(float(t), 4) for au, t in zip(UNITS, thresholds, strict=True)},
+    }
+
+
 def calibrate(engine: LocalEngine, faces: Faces, rendered: Rendered, folder: Path) -> None:
-    """Fits one temperature for the expression, one and a threshold per unit, and saves them.
+    """Calibrates a model on the selection split, and saves its config.
 
     Args:
         engine: the model; its config is changed.
@@ -50,27 +80,9 @@ def calibrate(engine: LocalEngine, faces: Faces, rendered: Rendered, folder: Pat
         folder: where the model's config is saved.
     """
     photographs, drawn = faces.where("select"), rendered.where("select")
-    units = rendered.known()[drawn]
     expression, *_ = raw_scores(engine, faces.images[photographs])
     _, *groups = raw_scores(engine, rendered.images[drawn])
-    temperatures, absence = {}, {}
-    truth_of_all = presence(units)
-    for au, scores, truth in zip(UNITS, groups, units.T, strict=True):
-        known = np.isfinite(truth)
-        levels = np.floor(truth[known] + 0.5).astype(int)
-        temperatures[str(au)] = round(fit_temperature(scores[known], levels), 4)
-    evidence = np.stack(
-        [
-            evidence_of(group / temperatures[str(au)])
-            for au, group in zip(UNITS, groups, strict=True)
-        ],
-        axis=1,
+    engine.model.config.calibration = fit_calibration(
+        expression, faces.labels[photographs], np.stack(groups, axis=1), rendered.known()[drawn]
     )
-    for au, threshold in zip(UNITS, best_thresholds(truth_of_all, evidence), strict=True):
-        absence[str(au)] = round(float(threshold), 4)
-    engine.model.config.calibration = {
-        "expression": round(fit_temperature(expression, faces.labels[photographs]), 4),
-        "units": temperatures,
-        "absence": absence,
-    }
     engine.model.config.save_pretrained(folder)

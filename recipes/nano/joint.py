@@ -22,6 +22,7 @@ from transformers import EvalPrediction, ResNetModel, TrainerCallback
 
 from mien.metrics import confusion, count_units, uar, unit_auc, unit_macro_f1, war
 from mien.train import fit, training_arguments
+from mien.train.targets import unit_weights
 
 from .augment import augment, plain
 from .faces import CLASSES, Faces
@@ -304,7 +305,7 @@ def train_joint(
     learner = JointLearner(
         load_file(vision / "heads.safetensors"),
         None if start is None else load_joint(start).state_dict(),
-        unit_weights=torch.from_numpy(np.clip((0.3 / shown) ** 0.5, 1, 3)).float(),
+        unit_weights=unit_weights(shown.tolist()),
         transfer=transfer,
         softness=0.0 if small else softness,
     )

@@ -15,6 +15,7 @@ from PIL import Image
 
 from mien.faces import CropSpec, MediaPipeFinder, crop_face
 from mien.synth.measure import MEASURED_UNITS
+from mien.train.scores import unit_presence
 
 from .faces import CLASSES
 from .landmarks import ENLARGED
@@ -74,8 +75,7 @@ def load_rendered(*caches: Path) -> Rendered:
 
 def presence(units: NDArray[np.floating]) -> NDArray[np.float32]:
     """1 for B and more, 0 for none, NaN for traces and unknown intensities."""
-    trace = np.isnan(units) | ((units >= 0.5) & (units < 1.5))
-    return np.where(trace, np.nan, units >= 1.5).astype(np.float32)
+    return unit_presence(units).astype(np.float32)
 
 
 def cache_rendered(folder: Path, cache: Path, spec: CropSpec) -> None:

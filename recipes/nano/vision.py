@@ -15,6 +15,7 @@ from transformers import EvalPrediction, ResNetConfig, ResNetModel, TrainerCallb
 
 from mien.metrics import confusion, uar, war
 from mien.train import fit, training_arguments
+from mien.train.targets import class_weights
 
 from .augment import augment, plain
 from .faces import CLASSES, Faces
@@ -129,14 +130,6 @@ def _metrics(prediction: EvalPrediction) -> dict[str, float]:
     return {"war": war(matrix), "uar": uar(matrix)}
 
 
-def class_weights(labels: NDArray[np.int64]) -> Tensor:
-    """(7,) weights that lift rare expressions a little and keep the mean loss."""
-    counts = np.bincount(labels, minlength=len(CLASSES))
-    weights = (counts.mean() / counts) ** 0.35
-    weights *= counts.sum() / (weights * counts).sum()
-    return torch.from_numpy(weights).float()
-
-
 def sgd(network: nn.Module, learning_rate: float) -> torch.optim.SGD:
     """Nesterov's momentum; biases and the scales of norms do not decay."""
     decay = [p for p in network.parameters() if p.ndim > 1]
@@ -180,7 +173,9 @@ def train_vision(
     fit_rows = faces.where("fit")
     present = np.nanmean(units[fit_rows] >= 1.5, axis=0)
     model = EncoderWithHeads(
-        class_weights=class_weights(faces.labels[fit_rows]),
+        class_weights=class_weights(
+            np.bincount(faces.labels[fit_rows], minlength=len(CLASSES)).tolist()
+        ),
         unit_weights=torch.from_numpy(np.clip((0.15 / present.clip(1e-3)) ** 0.5, 1, 4)).float(),
     )
     if start is not None:

@@ -68,7 +68,7 @@ def main() -> None:
     check_reading(*raw, model.config.calibration)
     figures = score(model, processor, tests)
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1))
-    log.info("%s", json.dumps({k: v for k, v in figures.items() if k == "headline"}))
+    log.info("%s", json.dumps(figures["clips_difference"]))
     if options.install:
         log.info("installed in %s", install(model, processor, figures, options.out))
     if options.ablations:

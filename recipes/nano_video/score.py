@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engines.numbers import read_expression, read_unit, softmax
-from mien.metrics import confusion, count_units, fit_temperature, uar, unit_f1, unit_macro_f1, war
+from mien.metrics import confusion, count_units, uar, unit_f1, unit_macro_f1, war
 from mien.metrics.resample import Resampler
 from mien.metrics.sums import class_sums, uar_of, unit_macro_f1_of, unit_sums, war_of
-from recipes.nano.calibrate import evidence_of
+from recipes.nano.calibrate import fit_calibration
 from recipes.nano.faces import CLASSES
 from recipes.nano.rendered import UNITS, presence
-from recipes.nano.score_units import best_thresholds
 
 from .looked import Looked
 
@@ -31,7 +30,7 @@ def calibrated(
     levels: NDArray[np.float32],
     photographs: NDArray[np.bool_],
 ) -> Calibration:
-    """Temperatures and thresholds, as `recipes.nano.calibrate` fits them.
+    """Temperatures and thresholds of held-out clips and stills.
 
     Args:
         looked: held-out clips and stills.
@@ -40,21 +39,9 @@ def calibrated(
         photographs: (N,) whose units are not known.
     """
     known = looked.labels >= 0
-    temperature = fit_temperature(expression[known], looked.labels[known])
-    units = looked.units[~photographs]
-    temperatures, evidence = {}, []
-    for column, au in enumerate(UNITS):
-        scores, truth = levels[~photographs, column], units[:, column]
-        sure = np.isfinite(truth)
-        t = fit_temperature(scores[sure], np.floor(truth[sure] + 0.5).astype(int))
-        temperatures[str(au)] = round(t, 4)
-        evidence.append(evidence_of(scores / temperatures[str(au)]))
-    thresholds = best_thresholds(presence(units), np.stack(evidence, 1))
-    return {
-        "expression": round(temperature, 4),
-        "units": temperatures,
-        "absence": {str(au): round(float(t), 4) for au, t in zip(UNITS, thresholds, strict=True)},
-    }
+    return fit_calibration(
+        expression[known], looked.labels[known], levels[~photographs], looked.units[~photographs]
+    )
 
 
 def probabilities(

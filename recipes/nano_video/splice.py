@@ -51,10 +51,10 @@ class Splicer:
         self.looked = looked
         strength = np.nansum(looked.frame_units, axis=2)  # (N, F)
         self.apex = np.where(looked.found, strength, -1).argmax(1)
-        self.shows = looked.found.any(1) & (looked.labels >= 0) & (looked.labels != NEUTRAL)
+        shows = looked.found.any(1) & (looked.labels >= 0) & (looked.labels != NEUTRAL)
         self.rows: dict[str, list[int]] = {}
         for row, person in enumerate(looked.person.tolist()):
-            if self.shows[row]:
+            if shows[row]:
                 self.rows.setdefault(person, []).append(row)
 
     def __call__(self, row: int, frames: Frames, rng: random.Random) -> Cut:

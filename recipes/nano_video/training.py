@@ -18,9 +18,9 @@ from mien.metrics import confusion, count_units, uar, unit_macro_f1
 from mien.models import EmoLlamaForConditionalGeneration, EmoLlamaProcessor
 from mien.models.branches import PrefixTree, score_branches
 from mien.train import fit, training_arguments
+from mien.train.targets import class_weights, unit_weights
 from recipes.nano.faces import CLASSES
 from recipes.nano.rendered import UNITS, presence
-from recipes.nano.vision import class_weights
 
 from .batches import Collator, scoring_plan, training_plan
 from .features import load_clips
@@ -113,10 +113,10 @@ def train_variant(
     learner = Learner(
         model,
         tree=tree_of(processor),
-        class_weights=class_weights(photographs.labels),
-        unit_weights=torch.from_numpy(
-            np.clip((0.3 / np.nanmean(shown, axis=0)) ** 0.5, 1, 3)
-        ).float(),
+        class_weights=class_weights(
+            np.bincount(photographs.labels, minlength=len(CLASSES)).tolist()
+        ),
+        unit_weights=unit_weights(np.nanmean(shown, axis=0).tolist()),
     )
     sizes = {name: CLIPS if name.startswith("clips") else STILLS for name in visits}
     plan = training_plan(
