@@ -90,6 +90,14 @@ def test_a_report_says_everything(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
+def test_the_head_names_who_answered(tmp_path):
+    rows = tuple(row("a.jpg", model=name) for name in ("mien/nano", "mien/nano", "a & b"))
+    page = checked(report(tmp_path / "r.html", [item(rows=rows), item()]))
+    assert "Answers by mien/nano, a & b." in page.text
+    far = [item(rows=(row("a.jpg", model="m" * 990),))]
+    assert "1 input, 1 face. " in checked(report(tmp_path / "far.html", far)).text
+
+
 def test_it_needs_nothing_from_outside(tmp_path):
     html = report(tmp_path / "r.html", [item()])
     page = checked(html)

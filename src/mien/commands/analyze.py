@@ -178,8 +178,7 @@ class _Outputs:
             )
         self.report: ReportWriter | None = None
         if report is not None:
-            meta = {"model": analyzer.engine.name, "mien": __version__}
-            self.report = stack.enter_context(ReportWriter(report, meta=meta))
+            self.report = stack.enter_context(ReportWriter(report, meta={"mien": __version__}))
 
     def write(self, looked: Looked) -> None:
         """Writes one input to all of them."""

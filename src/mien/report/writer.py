@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -35,7 +35,7 @@ _TOTALS = {
     "unparsed": "with an answer that was not understood",
     "failed": "without an answer",
 }
-_TOTALS_SPACE = 240  # bytes kept free in the head for numbers that are known only at the end
+_TOTALS_SPACE = 1000  # bytes kept free in the head for what is known only at the end
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,8 @@ class ReportWriter:
         Args:
             path: the HTML file.
             title: heading and title of the page.
-            meta: what to state in the head, for example model and version.
+            meta: what to state in the head, for example the version; the models that answered are
+                named there as well.
 
         Raises:
             SinkError: if the file cannot be written there.
@@ -80,6 +81,7 @@ class ReportWriter:
         self._meta = dict(meta or {})
         self._totals_at = 0
         self._sources: set[int] = set()
+        self._models: dict[str, None] = {}  # in the order of their first answers
         self._counts = {"faces": 0, "no_face": 0, "unreadable": 0, "unparsed": 0, "failed": 0}
         self._items = 0
 
@@ -109,13 +111,14 @@ class ReportWriter:
             if not self._items:
                 self._append('<p class="soft">There was nothing to look at.</p>\n')
             self._append(_asset("foot.html"))
-            totals = self._totals(complete=kind is None).encode()[:_TOTALS_SPACE]
+            totals = self._totals(complete=kind is None).encode()
             self._file.patch(self._totals_at, totals)
         finally:
             self._file.close(keep=kind is None or self._items > 0)
 
     def add(self, item: ReportItem) -> None:
         """Writes one picture with the cards of its faces."""
+        self._name_models(item.rows)
         for row in item.rows:
             key = row.status if row.status in ("no_face", "unreadable") else "faces"
             self._counts[key] += 1
@@ -141,6 +144,7 @@ class ReportWriter:
     def add_clip(self, item: ClipItem) -> None:
         """Writes one clip: its people over time, with the frames of their apex."""
         tracks = [row for row in item.rows if row.kind == "track"]
+        self._name_models(tracks)
         self._counts["faces"] += len(tracks)
         clip = item.rows[-1]
         if clip.status in ("no_face", "unreadable"):
@@ -155,6 +159,9 @@ class ReportWriter:
             self._append(track_part(item, row, _apex_figure(item, row)) + "\n")
         self._append("</article>\n")
 
+    def _name_models(self, rows: Sequence[Analysis]) -> None:
+        self._models |= {row.model: None for row in rows if row.model}
+
     def _append(self, text: str) -> None:
         self._file.append(text.encode("utf-8"))
 
@@ -164,7 +171,10 @@ class ReportWriter:
         for status in _TOTALS:
             if c[status]:
                 parts.append(f"{c[status]} {_TOTALS[status]}")
-        return ", ".join(parts) + ("." if complete else ". Not complete: the run was stopped.")
+        text = ", ".join(parts) + ("." if complete else ". Not complete: the run was stopped.")
+        named = f" Answers by {escape(', '.join(self._models))}."
+        fits = len((text + named).encode()) <= _TOTALS_SPACE  # each card names its own as well
+        return text + named if self._models and fits else text
 
 
 def _count(number: int, word: str) -> str:
