@@ -30,7 +30,7 @@ from .faces import Faces, read_fer2013
 from .instructions import make_instructions
 from .joint import Transfer, load_joint, train_joint
 from .landmarks import find_landmarks
-from .multimodal import NATIVE, make_start, train_multimodal
+from .multimodal import HEADS, NATIVE, make_start, train_multimodal
 from .pseudo_units import pseudo_intensities
 from .rendered import Rendered, cache_rendered, load_rendered
 from .score import figures
@@ -207,7 +207,7 @@ def train_words(
         start = make_start(
             joint, make_tokenizer(options.seed), options.out / "start", seed=options.seed
         )
-        train_multimodal(start, rows, out, seed=options.seed, bf16=precision["bf16"])
+        train_multimodal(start, rows, start / HEADS, out, seed=options.seed, bf16=precision["bf16"])
     return out / "model"
 
 

@@ -1,4 +1,4 @@
-"""Nano's faces as instruction data of `mien data build`, with what its teacher says of each.
+"""Nano's faces as instruction data of `mien data build`.
 
     python -m recipes.nano.instructions --fer2013 FILE --rendered FILE... --joint DIR --out DIR
 
@@ -7,8 +7,6 @@ writes
     pictures/                              the grey crops of 48 px, as PNG in Parquet
     fer2013/train/, fer2013/validation/    photographs: every task that a face can carry
     synth/train/, synth/validation/        rendered faces, likewise; pictures inside
-    soft_labels.parquet                    what the joint network says of each face, mean with
-                                           its mirror image
 
 The two kinds are sets of their own, as `mien train` weights and augments each source by itself.
 
@@ -165,40 +163,18 @@ def write_pictures(images: NDArray[np.uint8], path: Path) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def soft_labels(
-    crops: Crops, expression: NDArray[np.float32], presence: NDArray[np.float32]
-) -> pa.Table:
-    """What a network says of the faces that become rows, as `mien train` reads it.
-
-    Args:
-        crops: the faces.
-        expression: (N, 7) probabilities.
-        presence: (N, 19) probabilities.
-    """
-    rows = crops.wanted()
-    columns: dict[str, object] = {
-        "source": [crops.name] * len(rows),
-        "sample": [crops.sample_name(i) for i in rows],
-    }
-    columns |= {f"expression_{name}": expression[rows, k] for k, name in enumerate(CLASSES)}
-    columns |= {f"AU{au:02d}_p": presence[rows, k] for k, au in enumerate(UNITS)}
-    return pa.table(columns)
-
-
 def make(
     sources: Sequence[Crops],
-    soft: Sequence[pa.Table],
     out: Path,
     *,
     seed: int = 0,
     per_sample: int | None = None,
     processes: int = 1,
 ) -> Mapping[str, int]:
-    """Writes pictures, soft labels and both sets; what is whole already is not made again.
+    """Writes pictures and both sets; what is whole already is not made again.
 
     Args:
         sources: the faces; their `folder` is `out/pictures`.
-        soft: of `soft_labels`, one for each source.
         out: the folder.
         seed: another one gives other words.
         per_sample: most tasks a face gets; None is all that it can carry.
@@ -211,9 +187,6 @@ def make(
         path = source.folder / f"{source.name}.parquet"
         if not path.exists():
             write_pictures(source.images, path)
-    buffer = io.BytesIO()
-    pq.write_table(pa.concat_tables(soft), buffer)
-    write_whole(out / "soft_labels.parquet", buffer.getvalue())
     rows = {}
     for source in sources:
         for split in SPLITS.values():
@@ -238,16 +211,11 @@ def make_instructions(
     per_sample: int | None = None,
     processes: int | None = None,
 ) -> Mapping[str, int]:
-    """`make` for nano's faces, with what the joint network says of each."""
+    """`make` for nano's faces, with the units that the joint network says of photographs."""
     folder = out / PICTURES
-    expression, presence, intensity = look(network, faces.images)
-    real = photographs(faces, folder, presence, intensity)
-    made = rendered_crops(rendered, folder)
-    soft = [soft_labels(real, expression, presence)]
-    soft.append(soft_labels(made, *look(network, made.images)[:2]))
+    _, presence, intensity = look(network, faces.images)
     return make(
-        [real, made],
-        soft,
+        [photographs(faces, folder, presence, intensity), rendered_crops(rendered, folder)],
         out,
         seed=seed,
         per_sample=per_sample,

@@ -22,6 +22,7 @@ from transformers import EvalPrediction, ResNetModel, TrainerCallback
 
 from mien.metrics import confusion, count_units, uar, unit_auc, unit_macro_f1, war
 from mien.train import fit, training_arguments
+from mien.train.heads import EncoderHeads
 from mien.train.targets import unit_weights
 
 from .augment import augment, plain
@@ -31,8 +32,6 @@ from .rows import Rows
 from .transfer import coral, restyle
 from .vision import EARLY_SIZE, SIZE, EncoderWithHeads, encoder_config, sgd
 
-GRID = 4
-"""Side of the map that the unit head reads: a mean over the face would lose where things are."""
 MILD = 0.35
 """Strength of augmentation on rendered faces: their scenes differ in pose, light, blur and noise
 already, and small movements drown in strong shifts and turns."""
@@ -55,36 +54,20 @@ class Transfer:
     pseudo: float = 0.0
 
 
-class UnitEncoder(nn.Module):
+class UnitEncoder(EncoderHeads):
     """The encoder under a head for expressions and one for units."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.encoder = ResNetModel(encoder_config())
-        *_, middle, width = self.encoder.config.hidden_sizes
-        self.expression = nn.Linear(width, len(CLASSES))
-        self.local = nn.Conv2d(middle, 32, 1)
-        self.units = nn.Linear(width + 32 * GRID * GRID, 2 * len(UNITS))
-        self.dropout = nn.Dropout(0.3)
+        config = encoder_config()
+        *_, middle, last = config.hidden_sizes
+        super().__init__(middle, last, expressions=len(CLASSES), units=len(UNITS), dropout=0.3)
+        self.encoder = ResNetModel(config)
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Answers for (B, 3, H, W).
-
-        Returns:
-            Expression logits (B, 7), presence logits (B, 19), intensities (B, 19) in units of E,
-            and features (B, D).
-        """
+        """`answers` for (B, 3, H, W)."""
         x = pixel_values.contiguous(memory_format=torch.channels_last)
         *_, middle, last = self.encoder(pixel_values=x, output_hidden_states=True).hidden_states
         return self.answers(middle, last)
-
-    def answers(self, middle: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What `forward` gives, from the encoder's last two maps, each (B, C, H, W)."""
-        features = last.float().mean((2, 3))  # (B, D)
-        local = F.adaptive_avg_pool2d(self.local(middle).float().relu(), GRID).flatten(1)
-        units = self.units(self.dropout(torch.cat([features, local], 1)))  # (B, 38)
-        presence, intensity = units.float().chunk(2, 1)
-        return self.expression(self.dropout(features)).float(), presence, intensity, features
 
 
 class JointLearner(nn.Module):

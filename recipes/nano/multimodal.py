@@ -16,14 +16,17 @@ from mien.models import (
     FeallmImageProcessor,
     FeallmProcessor,
 )
+from mien.train.heads import save_heads
 from mien.train.recipe import load_recipe
 from mien.train.run import train
 
 from .augment import MEAN, STD
 from .faces import CLASSES
+from .joint import load_joint
 from .rendered import UNITS
 from .vision import SIZE
 
+HEADS = "teacher.safetensors"
 NATIVE = 48
 """Pixels across a face in FER2013; every picture is brought down to it first."""
 
@@ -91,28 +94,32 @@ def build_processor(
 def make_start(
     vision_run: Path, tokenizer: PreTrainedTokenizerFast, folder: Path, *, seed: int
 ) -> Path:
-    """Writes the model that training starts from, with its processor.
+    """Writes the model that training starts from, with its processor and its teachers.
 
     Args:
         vision_run: folder of stage 3.
         tokenizer: from `words.make_tokenizer`.
-        folder: to write.
+        folder: to write; in it, `HEADS` are the heads of stage 3.
         seed: of the fresh weights.
     """
     if not (folder / "processor_config.json").exists():
         torch.manual_seed(seed)
         model = build_model(vision_run / "encoder", tokenizer)
         model.save_pretrained(folder)
+        save_heads(load_joint(vision_run), folder / HEADS, model.config)
         build_processor(model, tokenizer).save_pretrained(folder)
     return folder
 
 
-def train_multimodal(start: Path, instructions: Path, out: Path, *, seed: int, bf16: bool) -> Path:
+def train_multimodal(
+    start: Path, instructions: Path, heads: Path, out: Path, *, seed: int, bf16: bool
+) -> Path:
     """`mien train` on nano's instruction rows; goes on where it was stopped.
 
     Args:
         start: of `make_start`.
         instructions: of `instructions.make`.
+        heads: the teachers, of `make_start`.
         out: folder of the run.
         seed: of order, augmentation and wording.
         bf16: compute in bfloat16.
@@ -126,7 +133,7 @@ def train_multimodal(start: Path, instructions: Path, out: Path, *, seed: int, b
             f"start={start}",
             f"data.train.0.rows={instructions / 'fer2013' / 'train'}",
             f"data.train.1.rows={instructions / 'synth' / 'train'}",
-            f"data.soft_labels={instructions / 'soft_labels.parquet'}",
+            f"loss.heads={heads}",
             f"stages.0.precision={'bf16' if bf16 else 'float32'}",
             f"seed={seed}",
         ],

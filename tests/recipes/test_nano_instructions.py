@@ -1,16 +1,15 @@
-"""Nano's faces as instruction data: labels, pictures and the teacher's numbers survive."""
+"""Nano's faces as instruction data: labels and pictures survive."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from recipes.nano.faces import CLASSES, Faces
-from recipes.nano.instructions import make, photographs, rendered_crops, soft_labels, unit_labels
+from recipes.nano.instructions import make, photographs, rendered_crops, unit_labels
 from recipes.nano.rendered import UNITS, Rendered
 
 from mien.data.build.shards import Folder
 from mien.media import read_picture
-from mien.train.soft_labels import SoftLabels
 
 U = len(UNITS)
 
@@ -49,10 +48,8 @@ def built(tmp_path_factory):
         part=np.array(["fit", "select", "test"]),
     )
     made = rendered_crops(rendered, out / "pictures")
-    expression = np.eye(7, dtype=np.float32)[[1, 4, 0]]
-    soft = [soft_labels(real, expression, presence), soft_labels(made, expression, presence)]
-    rows = make([real, made], soft, out)
-    assert make([real, made], soft, out) == rows
+    rows = make([real, made], out)
+    assert make([real, made], out) == rows
     return out, rows, real, made
 
 
@@ -102,17 +99,6 @@ def test_pictures_are_those_of_the_pool(built) -> None:
         picture = read_picture(row["images"][0]["bytes"], name="picture")
         assert picture.shape == (48, 48, 3)
         assert (picture[..., 0] == crops.images[0]).all()
-
-
-def test_the_teacher_is_found_by_sample(built) -> None:
-    out, *_ = built
-    soft = SoftLabels(out / "soft_labels.parquet", CLASSES, UNITS)
-    expression, presence = soft.of("fer2013", "fer2013-000000")
-    assert expression.tolist() == [0, 1, 0, 0, 0, 0, 0]
-    assert presence[UNITS.index(12)] == pytest.approx(0.9)
-    expression, presence = soft.of("synth", "synth-000001")
-    assert expression.tolist() == [0, 0, 0, 0, 1, 0, 0]
-    assert np.isnan(soft.of("fer2013", "fer2013-000002")[0]).all()  # in neither set
 
 
 def test_a_trace_counts_from_half_a_level_on() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +16,7 @@ from mien.models.branches import PrefixTree, score_branches
 from mien.train.blocks import transformer_blocks
 from mien.train.collate import CLIP_MODELS, check_fit
 from mien.train.counts import COUNTED, count_targets
+from mien.train.heads import EncoderHeads
 from mien.train.talk import IGNORED
 from mien.train.targets import PRESENT, level_targets
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from mien.train.recipe import LossSpec
 
 PRIORS = ("face_embedding", "landmarks", "pose", "blendshapes")
-
-Teacher = Callable[[Sequence[Tensor]], tuple[Tensor, Tensor]]
 
 
 class Objective(nn.Module):
@@ -39,8 +38,8 @@ class Objective(nn.Module):
         loss: weights of the parts.
         class_weights: (E,) weight of each expression; None for 1.
         unit_weights: (U,) weight of a present unit; None for 1.
-        teacher: gives expression logits (B, E) and presence logits (B, U) for vision levels;
-            instead of soft labels in the batch. It is not trained.
+        teacher: heads on the model's own encoder that are asked about each face as it is shown,
+            instead of soft labels in the batch. They are not trained, and are no part of the state.
 
     Raises:
         mien.train.rows.RowsError: if processor and model do not belong together.
@@ -50,7 +49,6 @@ class Objective(nn.Module):
     prefix: Tensor
     class_weights: Tensor
     unit_weights: Tensor
-    teacher: nn.Module | Teacher | None
     accepts_loss_kwargs = True  # the Trainer then counts the targets of the whole step
 
     def __init__(
@@ -61,7 +59,7 @@ class Objective(nn.Module):
         *,
         class_weights: Tensor | None = None,
         unit_weights: Tensor | None = None,
-        teacher: nn.Module | Teacher | None = None,
+        teacher: EncoderHeads | None = None,
     ) -> None:
         super().__init__()
         self.model, self.loss = model, loss
@@ -87,24 +85,22 @@ class Objective(nn.Module):
         if self.clips:
             for name, ids in processor.instruction_inputs([prompt_for("analysis")]).items():
                 self._keep(name, ids)
-        if isinstance(teacher, nn.Module):
+        if teacher is not None:
             teacher.requires_grad_(False).eval()
-        self.teacher = teacher
+        self._teacher = (teacher,)  # within a tuple it is no submodule: not saved, not shared out
 
     def _keep(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value, persistent=False)
 
     @property
+    def teacher(self) -> EncoderHeads | None:
+        """Who is asked about each face; None where soft labels come in the batch."""
+        return self._teacher[0]
+
+    @property
     def base(self) -> Any:
         """The model without PEFT's wrapping."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-
-    def train(self, mode: bool = True) -> Objective:
-        """The teacher never trains."""
-        super().train(mode)
-        if isinstance(self.teacher, nn.Module):
-            self.teacher.eval()
-        return self
 
     def state_dict(  # type: ignore[override]
         self, *args: Any, **kwargs: Any
@@ -185,7 +181,7 @@ class Objective(nn.Module):
             loss = self.loss.numbers * (parts["expression"] + parts["units"])
             if self.loss.teacher:
                 soft = self._taught(seen, soft_expression, soft_presence)
-                if self.teacher is not None:  # it speaks of every face
+                if self.teacher is not None:  # they speak of every face
                     n |= {"soft_faces": n["faces"], "soft_units": n["faces"] * units.shape[1]}
                 parts["teacher"] = _softness(expression, units, *soft, n)
                 loss = loss + self.loss.teacher * parts["teacher"]
@@ -302,11 +298,12 @@ class Objective(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The teacher's log-probabilities of expressions, and its presences."""
         if self.teacher is not None:
+            middle, last = seen["levels"][-2:]
             with torch.no_grad():
-                logits, shown, *_ = self.teacher(seen["levels"])
+                logits, shown, *_ = self.teacher.to(last.device).answers(middle, last)
             return F.log_softmax(logits, -1), shown.sigmoid()
         if expression is None or presence is None:
-            raise ValueError("the loss `teacher` needs `soft_labels` in the data; name the file")
+            raise ValueError("the loss `teacher` has no teacher, and no soft labels in the batch")
         return expression.clamp(min=1e-8).log(), presence
 
     def _text(

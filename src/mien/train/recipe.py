@@ -131,9 +131,11 @@ class LossSpec:
     Attributes:
         text: cross entropy of the answers' tokens.
         numbers: cross entropy of expression and units, by the likelihoods of candidate answers.
-        teacher: divergence from the soft labels of a teacher.
+        teacher: divergence from what a teacher says, `heads` or the soft labels of the data.
         label_smoothing: share of an expression's target that is spread over all classes.
         balance: lift rare expressions and rare units.
+        heads: safetensors file of heads on the frozen vision encoder of a FEALLM, which are asked
+            about each face as it is shown, changed by `augment`; `mien.train.heads` writes it.
     """
 
     text: float = 1.0
@@ -141,6 +143,7 @@ class LossSpec:
     teacher: float = 0.0
     label_smoothing: float = 0.0
     balance: bool = True
+    heads: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("text", "numbers", "teacher"):
@@ -149,6 +152,9 @@ class LossSpec:
         _require(self.text + self.numbers + self.teacher > 0, "text, numbers and teacher are all 0")
         smooth = self.label_smoothing
         _require(0 <= smooth < 1, f"label_smoothing is {smooth:g}, outside 0 to 1")
+        _require(
+            self.heads is None or self.teacher > 0, "heads are given, but teacher is 0; set it to 1"
+        )
 
 
 @dataclass(frozen=True)
@@ -300,6 +306,20 @@ class Recipe:
             f"metric is {self.metric!r}, which is measured on validation rows, and stage {blind!r} "
             "has none; give data.validation, or metric: loss",
         )
+        for stage in self.stages:
+            loss, data = stage.loss or self.loss, stage.data or self.data
+            given = [loss.heads, data.soft_labels]
+            _require(
+                stage.kind != "sft" or not loss.teacher or given.count(None) == 1,
+                f"loss.teacher is {loss.teacher:g}, and stage {stage.name!r} has "
+                f"{'both' if None not in given else 'neither'} of loss.heads and data.soft_labels; "
+                "give one of them",
+            )
+            _require(
+                loss.heads is None or data.cache is None,
+                f"stage {stage.name!r} has loss.heads, which read whole maps, and data.cache, "
+                "which keeps them on a coarser grid; give one of them",
+            )
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -349,6 +369,12 @@ def _check_paths(recipe: Recipe, file: str) -> None:
                 wanted.append((f"{place}.{part}[{number}].rows", source.rows))
                 wanted.append((f"{place}.{part}[{number}].root", source.root))
         wanted.append((f"{place}.soft_labels", spec.soft_labels))
+    wanted.append(("loss.heads", recipe.loss.heads))
+    wanted += [
+        (f"stages[{n}].loss.heads", s.loss.heads)
+        for n, s in enumerate(recipe.stages)
+        if s.loss is not None
+    ]
     if recipe.start.startswith((".", "/", "~")):
         wanted.append(("start", Path(recipe.start).expanduser()))
     for where, path in wanted:

@@ -20,6 +20,7 @@ from mien.train.fit_stage import Feed, fit_stage
 from mien.train.grpo import GrpoObjective
 from mien.train.grpo_spec import GrpoSpec
 from mien.train.grpo_train import GrpoTrainer, open_prompts
+from mien.train.heads import EncoderHeads
 from mien.train.objective import Objective
 from mien.train.overview import overview
 from mien.train.processes import is_main, main_first, processes, wait
@@ -157,6 +158,8 @@ def prepare(
     if loss.balance and loss.numbers:
         faces, shares = label_counts(feed.train)  # type: ignore[arg-type]  # open_feed makes them
         weights = {"class_weights": class_weights(faces), "unit_weights": unit_weights(shares)}
+    if loss.heads is not None:
+        weights["teacher"] = EncoderHeads.from_file(loss.heads, config)
     try:
         learner = Objective(network, processor, loss, **weights)
     except ValueError as error:
