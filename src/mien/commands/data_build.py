@@ -287,7 +287,7 @@ def _show_estimate(
     from mien.data.build.plan import items, thin
 
     assert isinstance(prices, Prices)
-    cost = estimate_items(thin(items(sources, settings, change), found.rows, settings))
+    cost = estimate_items(thin(items(sources, settings, found, change), found.rows, settings))
     for task, number in sorted(cost.requests.items()):
         typer.echo(f"{task}: {number:,} requests")
     typer.echo(

@@ -9,6 +9,7 @@ import pytest
 from mien.data.build.plan import blocks, items, survey, thin
 from mien.data.build.rows import row_id
 from mien.data.build.settings import BuildError, BuildSettings
+from mien.data.build.splits import published_split
 from tests.data.build.made_up import MadeUp, sample, samples
 
 SETTINGS = BuildSettings()
@@ -42,30 +43,61 @@ def test_the_survey_notices_that_labels_changed() -> None:
 def test_thinning_gives_exactly_the_count(count: int) -> None:
     settings = BuildSettings(count=count)
     source = [MadeUp(samples(50))]
-    total = survey(source, settings).rows
-    kept = list(thin(items(source, settings), total, settings))
+    found = survey(source, settings)
+    kept = list(thin(items(source, settings, found), found.rows, settings))
     assert sum(len(item.tasks) for item in kept) == count
-    again = list(thin(items(source, settings), total, settings))
+    again = list(thin(items(source, settings, found), found.rows, settings))
     assert kept == again
 
 
 def test_thinning_is_even_over_the_stream() -> None:
     settings = BuildSettings(count=500)
     source = [MadeUp(samples(400))]
-    total = survey(source, settings).rows
-    kept = list(thin(items(source, settings), total, settings))
+    found = survey(source, settings)
+    kept = list(thin(items(source, settings, found), found.rows, settings))
     first_half = sum(len(i.tasks) for i in kept if int(i.sample.id[4:]) < 200)
     assert 200 < first_half < 300
 
 
 def test_blocks_have_the_same_number_of_rows() -> None:
-    stream = list(items([MadeUp(samples(30))], SETTINGS))
+    source = [MadeUp(samples(30))]
+    stream = list(items(source, SETTINGS, survey(source, SETTINGS)))
     names = [row_id(i.source, i.sample.id, t) for i in stream for t in i.tasks]
     parts = list(blocks(iter(stream), 16))
     sizes = [sum(len(i.tasks) for i in part) for part in parts]
     assert sizes[:-1] == [16] * (len(sizes) - 1)
     assert 0 < sizes[-1] <= 16
     assert names == [row_id(i.source, i.sample.id, t) for p in parts for i in p for t in i.tasks]
+
+
+def test_a_block_holds_one_split_and_every_row_stands_in_one() -> None:
+    splits = ("train", "val", "test", None, "Fold 2")
+    made = [sample(n, split=splits[n % 5]) for n in range(50)]
+    settings = BuildSettings(split="all")
+    source = [MadeUp(made)]
+    found = survey(source, settings)
+    parts = list(blocks(items(source, settings, found), 16))
+    of_parts = [{published_split(i.sample.split) for i in part} for part in parts]
+    assert all(len(splits) == 1 for splits in of_parts)
+    assert [part[0].split for part in parts] == [
+        *(["train"] * 5),  # 20 samples of 4 rows
+        *(["validation"] * 3),
+        *(["test"] * 3),
+        *(["fold_2"] * 3),
+    ]
+    assert len({i.sample.id for part in parts for i in part}) == 50
+    assert sum(len(i.tasks) for part in parts for i in part) == found.rows
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        *((None, "train"), ("", "train"), ("Training", "train"), ("valid", "validation")),
+        *(("val", "validation"), ("testing", "test"), ("part-1/b", "part_1_b"), ("all", "all_")),
+    ],
+)
+def test_names_of_splits_are_those_of_hugging_face(name: str | None, published: str) -> None:
+    assert published_split(name) == published
 
 
 def test_one_name_for_two_samples_is_refused() -> None:

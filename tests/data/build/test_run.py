@@ -144,7 +144,7 @@ def test_card_and_notice_name_the_terms(tmp_path: Path) -> None:
     _build(tmp_path)
     card = (tmp_path / "README.md").read_text()
     assert card.startswith("---\nlicense: other\n")
-    assert "path: data/*.jsonl" in card
+    assert "  - split: train\n    path: data/train-*.jsonl\n---" in card
     assert "| rows, answers | 110," in card
     assert "research only 20" in (tmp_path / "NOTICE").read_text()
 

@@ -16,7 +16,7 @@ from mien.data.build.budget import Budget, BudgetSpentError, Prices, estimate
 from mien.data.build.drafts import Draft
 from mien.data.build.labels import Labels
 from mien.data.build.permission import check_upload
-from mien.data.build.plan import items
+from mien.data.build.plan import items, survey
 from mien.data.build.replies import Replies, request_key
 from mien.data.build.run import build, prepare
 from mien.data.build.settings import BuildError, BuildSettings
@@ -190,7 +190,8 @@ def test_the_budget_stops_cleanly_and_a_larger_one_goes_on(root: Path, tmp_path:
 
 def test_estimate_counts_requests_and_tokens() -> None:
     made = [sample(0, units={6: True}), sample(1), sample(2, image=None, video="a.mp4")]
-    cost = estimate(items([MadeUp(made)], SETTINGS))
+    source = [MadeUp(made)]
+    cost = estimate(items(source, SETTINGS, survey(source, SETTINGS)))
     assert cost.requests == {
         **{"expression_description": 3, "au_description": 1, "reasoning": 1, "conversation": 3},
         "caption": 1,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from mien.data.build.guard import Guard
 from mien.data.build.labels import Labels, labels_of
 from mien.data.build.rows import row_id
-from mien.data.build.settings import ALL_SPLITS, BuildError, BuildSettings
+from mien.data.build.settings import BuildError, BuildSettings
+from mien.data.build.splits import ALL_SPLITS, in_order, published_split
 from mien.data.build.tasks import content_hash, draw_tasks, tasks_of
 from mien.sample import Sample
 
@@ -44,12 +46,14 @@ class Item:
         sample: with its labels.
         labels: what its texts must be true to.
         tasks: what it is asked.
+        split: that its rows are published in.
     """
 
     source: str
     sample: Sample
     labels: Labels
     tasks: tuple[str, ...]
+    split: str
 
 
 @dataclass
@@ -61,6 +65,7 @@ class Survey:
         samples: per source.
         unlabelled: per source, samples that carry no task.
         tasks: rows per task.
+        splits: published split to the sources that have rows in it, each with its own names of it.
         hashes: per source, a hash of all names and labels.
         licences: per source, what its Samples say.
     """
@@ -69,19 +74,37 @@ class Survey:
     samples: Counter[str] = field(default_factory=Counter)
     unlabelled: Counter[str] = field(default_factory=Counter)
     tasks: Counter[str] = field(default_factory=Counter)
+    splits: dict[str, dict[str, set[str | None]]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     licences: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 def items(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change = lambda s: s
+    sources: Sequence[SampleSource],
+    settings: BuildSettings,
+    found: Survey,
+    change: Change = lambda s: s,
 ) -> Iterator[Item]:
-    """Every Sample that carries a task, in order, one in memory at a time."""
-    for source, sample in _samples(sources, settings, change):
-        labels = labels_of(sample)
-        tasks = _tasks(source, sample, labels, settings)
-        if tasks:
-            yield Item(source.name, sample, labels, tasks)
+    """Every Sample that carries a task, split after split, one in memory at a time.
+
+    Sources are read once for each split, because a table may have splits by turns.
+    """
+    for split in in_order(found.splits):
+        for source in sources:
+            names = found.splits[split].get(source.name)
+            if names is None:
+                continue
+            wanted = _wanted(settings)
+            if wanted is None and len(names) == 1:
+                (wanted,) = names  # spares readers of large sets the other splits
+            for sample in source.samples(wanted):
+                if published_split(sample.split) != split:
+                    continue
+                changed = change(sample)
+                labels = labels_of(changed)
+                tasks = _tasks(source, changed, labels, settings)
+                if tasks:
+                    yield Item(source.name, changed, labels, tasks, split)
 
 
 def survey(
@@ -95,7 +118,7 @@ def survey(
     """
     found = Survey()
     digests = {source.name: hashlib.blake2b(digest_size=16) for source in sources}
-    guard = _Guard()
+    guard = Guard()
     for source, sample in _samples(sources, settings, change):
         labels = labels_of(sample)
         guard.check(source.name, sample)
@@ -106,6 +129,9 @@ def survey(
         found.unlabelled[source.name] += not tasks
         found.tasks.update(tasks)
         found.rows += len(tasks)
+        if tasks:
+            names = found.splits.setdefault(published_split(sample.split), {})
+            names.setdefault(source.name, set()).add(sample.split)
         licences = found.licences.setdefault(source.name, Counter())
         licences[sample.licence or "unknown"] += 1
     found.hashes = {name: digest.hexdigest() for name, digest in digests.items()}
@@ -139,17 +165,23 @@ def thin(stream: Iterator[Item], total: int, settings: BuildSettings) -> Iterato
                 wanted -= 1
             left -= 1
         if kept:
-            yield Item(item.source, item.sample, item.labels, tuple(kept))
+            yield replace(item, tasks=tuple(kept))
 
 
 def blocks(stream: Iterator[Item], rows: int) -> Iterator[list[Item]]:
-    """Items in blocks of so many rows, the last with what is left; tasks of one may be parted."""
+    """Items in blocks of so many rows of one split; tasks of one item may be parted.
+
+    The last block of a split has what is left.
+    """
     block: list[Item] = []
     room = rows
     for item in stream:
+        if block and block[0].split != item.split:
+            yield block
+            block, room = [], rows
         tasks = item.tasks
         while tasks:
-            block.append(Item(item.source, item.sample, item.labels, tasks[:room]))
+            block.append(replace(item, tasks=tasks[:room]))
             taken = len(tasks[:room])
             tasks, room = tasks[room:], room - taken
             if room == 0:
@@ -159,12 +191,15 @@ def blocks(stream: Iterator[Item], rows: int) -> Iterator[list[Item]]:
         yield block
 
 
+def _wanted(settings: BuildSettings) -> str | None:
+    return None if settings.split == ALL_SPLITS else settings.split
+
+
 def _samples(
     sources: Sequence[SampleSource], settings: BuildSettings, change: Change
 ) -> Iterator[tuple[SampleSource, Sample]]:
-    split = None if settings.split == ALL_SPLITS else settings.split
     for source in sources:
-        for sample in source.samples(split):
+        for sample in source.samples(_wanted(settings)):
             yield source, change(sample)
 
 
@@ -181,34 +216,3 @@ def _plain(value: tuple[object, ...]) -> str:
     assert isinstance(labels, Labels)
     units = sorted(labels.present.items()) if labels.present is not None else None
     return repr((*rest, labels.expression, labels.label_set, units, sorted(labels.absent)))
-
-
-class _Guard:
-    """Names given once; persons and pictures in one split only. A few bytes a sample."""
-
-    def __init__(self) -> None:
-        self._names: set[int] = set()
-        self._split_of: dict[int, str | None] = {}
-
-    def check(self, source: str, sample: Sample) -> None:
-        name = content_hash(source, sample.id)
-        if name in self._names:
-            raise BuildError(
-                f"source {source} names sample {sample.id!r} twice; remove the duplicate row or "
-                "file (`mien data check` lists them)"
-            )
-        self._names.add(name)
-        shown = [("picture", path) for path in (sample.image, sample.video) if path]
-        if sample.frames:
-            shown.append(("picture", sample.frames[0]))
-        if sample.subject is not None:
-            shown.append(("person", sample.subject))
-        for kind, value in shown:
-            key = content_hash(kind, sample.dataset if kind == "person" else source, value)
-            split = self._split_of.setdefault(key, sample.split)
-            if split != sample.split:
-                raise BuildError(
-                    f"source {source}: {kind} {value!r} stands in the splits {split!r} and "
-                    f"{sample.split!r}, which would leak; build one split at a time (--split), and "
-                    "mend the dataset's lists if it remains"
-                )

@@ -112,14 +112,20 @@ def build(
         text = json.dumps({name: str(root) for name, root in roots.items()}, indent=1)
         write_whole(out / ROOTS, (text + "\n").encode())
         stream = blocks(
-            thin(items(sources, settings, change), found.rows, settings), settings.per_shard
+            thin(items(sources, settings, found, change), found.rows, settings),
+            settings.per_shard,
         )
         made = 0
         with closing(_shards(stream, folder, settings, roots, writer, processes)) as shards:
-            for number, shard in shards:
+            for number, split, shard in shards:
                 if shard is not None:
                     folder.add(
-                        number, shard.data, rows=shard.rows, stats=shard.stats, aside=shard.aside
+                        number,
+                        shard.data,
+                        split=split,
+                        rows=shard.rows,
+                        stats=shard.stats,
+                        aside=shard.aside,
                     )
                     made += 1
                 each(sum(s.rows for s in folder.shards[: number + 1]))
@@ -140,29 +146,33 @@ def _shards(
     roots: Mapping[str, Path],
     writer: Writer | None,
     processes: int,
-) -> Generator[tuple[int, Made | None], None, None]:
-    """Numbers and contents of the shards, in order; None for one that is there already."""
+) -> Generator[tuple[int, str, Made | None], None, None]:
+    """Numbers, splits and contents of the shards, in order; None for what is there already."""
     if writer is not None or processes == 1:
         for number, block in enumerate(stream):
             # what nobody answered is asked again; all other replies are known
-            again = writer is not None and folder.finished(number) and folder.unanswered(number)
-            if folder.finished(number) and not again:
+            split = block[0].split
+            there = folder.finished(number, split)
+            again = writer is not None and there and folder.unanswered(number)
+            if there and not again:
                 if writer is not None:
                     writer.resume(folder, number)
-                yield number, None
+                yield number, split, None
             elif writer is not None:
-                yield number, writer.shard(block)
+                yield number, split, writer.shard(block)
             else:
-                yield number, template_shard(block, settings, roots)
+                yield number, split, template_shard(block, settings, roots)
         return
     pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_worker)
-    running: deque[tuple[int, Future[Made] | None]] = deque()
+    running: deque[tuple[int, str, Future[Made] | None]] = deque()
     try:
         for number, block in enumerate(stream):
-            if folder.finished(number):
-                running.append((number, None))
+            split = block[0].split
+            if folder.finished(number, split):
+                running.append((number, split, None))
             else:
-                running.append((number, pool.submit(template_shard, block, settings, roots)))
+                made = pool.submit(template_shard, block, settings, roots)
+                running.append((number, split, made))
             # a few shards in memory at a time, however many are to come
             while len(running) > processes + 1:
                 yield _result(running.popleft())
@@ -172,9 +182,9 @@ def _shards(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _result(entry: tuple[int, Future[Made] | None]) -> tuple[int, Made | None]:
-    number, future = entry
-    return number, None if future is None else future.result()
+def _result(entry: tuple[int, str, Future[Made] | None]) -> tuple[int, str, Made | None]:
+    number, split, future = entry
+    return number, split, None if future is None else future.result()
 
 
 def _worker() -> None:

@@ -13,7 +13,6 @@ from mien.data.build.tasks import DEFAULT_TASKS, check_tasks
 from mien.data.checks.rules import CheckRules
 
 Format = Literal["jsonl", "parquet"]
-ALL_SPLITS = "all"
 
 
 class BuildError(ValueError):
@@ -93,7 +92,11 @@ class BuildSettings:
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What differs between two sets of settings, in words."""
+    """What differs between two sets of settings, in words.
+
+    What an older mien did not write down is as it is by default.
+    """
+    there = {**BuildSettings().to_dict(), **there}
     return [
         f"{name} is {_words(there.get(name))} there and {_words(here.get(name))} here"
         for name in sorted({*there, *here})

@@ -27,7 +27,7 @@ class Shard:
     """One finished file.
 
     Attributes:
-        name: of the file in `data/`.
+        name: of the file in `data/`; it begins with the split of its rows.
         rows: in it.
         sha256: of its bytes.
         stats: counts of the checks: texts asked for, kept, refused by rule, set aside, tokens.
@@ -37,6 +37,11 @@ class Shard:
     rows: int
     sha256: str
     stats: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def split(self) -> str:
+        """Which all its rows are published in."""
+        return self.name.rpartition("-")[0]
 
 
 class Folder:
@@ -122,9 +127,14 @@ class Folder:
         """Path of a shard."""
         return self.path / DATA / name
 
-    def finished(self, number: int) -> bool:
-        """Whether a shard is there, as large as it was written."""
-        return number < len(self.shards) and self.file(self.shards[number].name).is_file()
+    def finished(self, number: int, split: str) -> bool:
+        """Whether a shard is there, and has rows of this split."""
+        if number >= len(self.shards) or self.shards[number].name != self._name(number, split):
+            return False
+        return self.file(self.shards[number].name).is_file()
+
+    def _name(self, number: int, split: str) -> str:
+        return f"{split}-{number:05d}.{self.settings['format']}"
 
     def unanswered(self, number: int) -> int:
         """Texts of a finished shard that were set aside because no answer came."""
@@ -132,14 +142,21 @@ class Folder:
         return count
 
     def add(
-        self, number: int, data: bytes, *, rows: int, stats: Mapping[str, Any], aside: bytes
+        self,
+        number: int,
+        data: bytes,
+        *,
+        split: str,
+        rows: int,
+        stats: Mapping[str, Any],
+        aside: bytes,
     ) -> None:
         """Writes the next shard, then what was set aside, then the list.
 
         Raises:
             SinkError: if it cannot be written; the shard is then not there.
         """
-        name = f"{self.settings['split']}-{number:05d}.{self.settings['format']}"
+        name = self._name(number, split)
         place = self.path / SET_ASIDE
         if aside:
             try:
@@ -151,8 +168,12 @@ class Folder:
             (place / f"{number:05d}.jsonl").unlink(missing_ok=True)
         write_whole(self.file(name), data)
         shard = Shard(name, rows, hashlib.sha256(data).hexdigest(), stats)
+        replaced = self.shards[number : number + 1]
         self.shards[number:] = [shard, *self.shards[number + 1 :]]
         self.save()
+        for old in replaced:
+            if old.name != name:  # an older mien named shards after the option --split
+                self.file(old.name).unlink(missing_ok=True)
 
     def rows(self, *, pictures: bool = False) -> Iterator[dict[str, Any]]:
         """All rows of the finished shards, in order, a few in memory at a time.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mien.data.build.splits import TRAIN, published_split
 from mien.data.readers import read, reader
 from mien.data.readers.base import DataError
 from mien.sample import Sample
@@ -55,7 +56,7 @@ class Source:
         """Its Samples in the order of its files.
 
         Args:
-            split: None takes all; samples that name no split are always taken.
+            split: None takes all; samples that name no split count as train.
 
         Raises:
             DataError: if the folder is not as the dataset's owner lays it out.
@@ -64,7 +65,8 @@ class Source:
         options: dict[str, Any] = dict(self.options)
         stream = read(self.name, self.root, split=wanted, **options)
         # a table of one's own declares no splits, but its rows may name them
-        return (sample for sample in stream if split in (None, sample.split) or not sample.split)
+        unnamed = split is not None and published_split(split) == TRAIN
+        return (s for s in stream if split in (None, s.split) or (unnamed and not s.split))
 
     def terms(self) -> Terms:
         """What its owner asks for."""
