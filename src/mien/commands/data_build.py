@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,7 +106,7 @@ def build(
     from rich.console import Console
 
     from mien.data.build.budget import BudgetSpentError, Prices
-    from mien.data.build.run import prepare
+    from mien.data.build.run import WorkerLostError, prepare
     from mien.data.build.settings import BuildError, BuildSettings
     from mien.data.build.sources import parse_sources
     from mien.data.build.tasks import DEFAULT_TASKS
@@ -175,7 +177,7 @@ def build(
     except BuildError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None
-    except (DataError, EngineError, MediaError, SinkError) as error:
+    except (DataError, EngineError, MediaError, SinkError, WorkerLostError) as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -248,31 +250,25 @@ def _run(
         for line in check_upload(responder, terms, allowed=allow_upload):
             errors.print(line, markup=False, highlight=False, soft_wrap=True)
         assert isinstance(prices, Prices)
+        spending = Budget(prices, budget)
         asked = progress.add_task("teacher's texts", total=None)
-        with Replies(out / REPLIES) as replies:
-            writer = Teacher(
-                responder,
-                replies,
-                settings,
-                {source.name: source.folder for source in sources},
-                budget=Budget(
-                    prices,
-                    budget,
-                    sent=replies.prompt_tokens,
-                    received=replies.completion_tokens,
-                ),
-                said=lambda: progress.advance(asked),
-            )
-            return build_set(
-                sources,
-                settings,
-                found,
-                out,
-                terms=terms,
-                change=change,
-                writer=writer,
-                each=each,
-            )
+
+        @contextmanager
+        def writer() -> Iterator[Teacher]:
+            with Replies(out / REPLIES) as replies:
+                spending.settle(0.0, replies.prompt_tokens, replies.completion_tokens)
+                yield Teacher(
+                    responder,
+                    replies,
+                    settings,
+                    {source.name: source.folder for source in sources},
+                    budget=spending,
+                    said=lambda: progress.advance(asked),
+                )
+
+        return build_set(
+            sources, settings, found, out, terms=terms, change=change, writer=writer, each=each
+        )
 
 
 def _show_estimate(

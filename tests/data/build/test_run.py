@@ -85,13 +85,6 @@ def test_processes_do_not_change_a_byte(tmp_path: Path) -> None:
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
 
 
-def test_a_finished_set_is_left_alone(tmp_path: Path) -> None:
-    _build(tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").iterdir()}
-    _build(tmp_path)
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "data").iterdir()}
-
-
 def test_other_settings_and_other_labels_do_not_mix(tmp_path: Path) -> None:
     _build(tmp_path)
     with pytest.raises(BuildError, match=r"begun with other settings: seed is 0 there and 1 here"):
@@ -201,14 +194,6 @@ def test_a_full_disk_leaves_whole_files_only(
     _build(tmp_path / "out")
     _build(tmp_path / "fresh")
     assert _files(tmp_path / "out") == _files(tmp_path / "fresh")
-
-
-def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "mine.txt").write_text("keep")
-    with pytest.raises(BuildError, match=r"holds files but no build\.json is there"):
-        _build(tmp_path)
-    assert (tmp_path / "data" / "mine.txt").read_text() == "keep"
 
 
 def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:

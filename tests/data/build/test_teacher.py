@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,11 +88,10 @@ def _run(
     whole, found = prepare(sources, replace(settings, teacher=dict(responder.identity())))
     with Replies(out / "replies.jsonl") as replies:
         prices = Prices(1.0, 10.0) if budget is not None else Prices()
-        spending = Budget(
-            prices, budget, sent=replies.prompt_tokens, received=replies.completion_tokens
-        )
+        spending = Budget(prices, budget)
+        spending.settle(0, replies.prompt_tokens, replies.completion_tokens)
         teacher = Teacher(responder, replies, whole, {"rafdb": root}, budget=spending)
-        build(sources, whole, found, out, writer=teacher)
+        build(sources, whole, found, out, writer=lambda: nullcontext(teacher))
     return Folder.open(out)
 
 
@@ -186,6 +186,9 @@ def test_the_budget_stops_cleanly_and_a_larger_one_goes_on(root: Path, tmp_path:
     assert len({r.id for r in fake.asked}) == len(fake.asked)
     with pytest.raises(BuildError, match="a budget needs prices"):
         Budget(Prices(), 1.0)
+    assert Budget(Prices(1.0), 1.0).short(0.9) == (
+        "of the budget of 1, 0.0000 is spent and the next request may cost 0.9000"
+    )
 
 
 def test_estimate_counts_requests_and_tokens() -> None:

@@ -7,22 +7,27 @@ import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
-from mien.data.build.card import write_card
+from mien.data.build.card import CARD, NOTICE, write_card
 from mien.data.build.drafts import Made, template_shard
 from mien.data.build.plan import Change, Item, SampleSource, Survey, blocks, items, survey, thin
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import ROOTS, Folder, own
 from mien.data.build.sources import Terms
-from mien.data.checks.report import Report, write_report
+from mien.data.checks.report import PAGE, REPORT, Report, write_report
 from mien.partfile import PartFile, write_whole
 
 SET_ASIDE = "set_aside.jsonl"
+
+
+class WorkerLostError(RuntimeError):
+    """A process of the pool is gone; the message says what to do."""
 
 
 class Writer(Protocol):
@@ -82,7 +87,7 @@ def build(
     *,
     terms: Mapping[str, Terms] | None = None,
     change: Change = lambda s: s,
-    writer: Writer | None = None,
+    writer: Callable[[], AbstractContextManager[Writer]] | None = None,
     processes: int = 1,
     each: Callable[[int], None] = lambda rows: None,
 ) -> Built:
@@ -97,13 +102,16 @@ def build(
         out: the folder.
         terms: of each source, for card and notice.
         change: as given to `prepare`.
-        writer: makes the shards in this process, one by one; None takes templates.
+        writer: opens what makes the shards in this process, one by one, once the folder is this
+            run's; None takes templates.
         processes: that write templates.
         each: told the number of rows that are done.
 
     Raises:
-        BuildError: if the folder was begun with other settings or another run writes to it.
+        BuildError: if the folder was begun with other settings, holds files that mien did not
+            write, or another run writes to it.
         SinkError: if it cannot be written.
+        WorkerLostError: if one of the processes was killed.
     """
     folder = Folder(out)
     with own(out):
@@ -116,7 +124,10 @@ def build(
             settings.per_shard,
         )
         made = 0
-        with closing(_shards(stream, folder, settings, roots, writer, processes)) as shards:
+        with (
+            writer() if writer is not None else nullcontext() as hand,
+            closing(_shards(stream, folder, settings, roots, hand, processes)) as shards,
+        ):
             for number, split, shard in shards:
                 if shard is not None:
                     folder.add(
@@ -129,13 +140,13 @@ def build(
                     )
                     made += 1
                 each(sum(s.rows for s in folder.shards[: number + 1]))
-        if made or not folder.complete:
+        if folder.complete and all((out / name).is_file() for name in (REPORT, PAGE, CARD, NOTICE)):
+            report = Report.read(out)
+        else:
             _join_aside(folder)
             report = write_report(folder)
             write_card(folder, report, terms or {}, found)
             folder.save(complete=True)
-        else:
-            report = Report.read(out)
     return Built(sum(shard.rows for shard in folder.shards), made, report)
 
 
@@ -178,6 +189,11 @@ def _shards(
                 yield _result(running.popleft())
         while running:
             yield _result(running.popleft())
+    except BrokenProcessPool as error:
+        raise WorkerLostError(
+            "a process that writes shards was ended from outside, most likely because memory ran "
+            "out; every finished shard is kept. Give --processes 1 and the same command goes on"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

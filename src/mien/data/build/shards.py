@@ -20,6 +20,9 @@ MANIFEST = "build.json"
 ROOTS = "roots.json"
 DATA = "data"
 SET_ASIDE = "set_aside"
+WRITTEN = ("README.md", "NOTICE", "report.html", "report.json", "set_aside.jsonl", ROOTS)
+"""Files beside the shards that a build replaces."""
+_AGAIN = "run the same `mien data build` again, which makes it anew"
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class Shard:
         rows: in it.
         sha256: of its bytes.
         stats: counts of the checks: texts asked for, kept, refused by rule, set aside, tokens.
+        size: in bytes; None where an older mien did not write it down.
     """
 
     name: str
     rows: int
     sha256: str
     stats: Mapping[str, Any] = field(default_factory=dict)
+    size: int | None = None
 
     @property
     def split(self) -> str:
@@ -56,6 +61,7 @@ class Folder:
         self.shards: list[Shard] = []
         self.settings: dict[str, Any] = {}
         self.complete = False
+        self._damaged: set[str] = set()
 
     @classmethod
     def open(cls, path: Path) -> Folder:
@@ -76,24 +82,44 @@ class Folder:
             BuildError: if it was begun with other settings, or holds something else.
             SinkError: if it cannot be written.
         """
-        try:
-            (self.path / DATA).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise sink_error(self.path, error) from error
         here = settings.to_dict()
-        if self._load():
+        begun = self._load()
+        if begun:
             changed = differences(self.settings, here)
             if changed and self.shards:
                 raise BuildError(
                     f"{self.path} was begun with other settings: {'; '.join(changed)}. Use the "
                     "same ones to go on, or choose another --out"
                 )
-        elif any((self.path / DATA).iterdir()):
-            raise BuildError(
-                f"{self.path / DATA} holds files but no {MANIFEST} is there; choose another --out"
-            )
-        self.settings = here
-        self.save()
+        else:
+            self._refuse_foreign()
+        try:
+            (self.path / DATA).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise sink_error(self.path, error) from error
+        self._damaged = {shard.name for shard in self.shards if not self._whole(shard)}
+        if not begun or self.settings != here:
+            self.settings = here
+            self.save()
+
+    def _refuse_foreign(self) -> None:
+        """Keeps what others wrote from being replaced."""
+        for name in (*WRITTEN, DATA, SET_ASIDE):
+            path = self.path / name
+            if any(path.iterdir()) if path.is_dir() else path.exists():
+                holds = "holds files" if path.is_dir() else "is there"
+                raise BuildError(
+                    f"{path} {holds} but no {MANIFEST} is beside it, so that mien did not write "
+                    "it; choose another --out"
+                )
+
+    def _whole(self, shard: Shard) -> bool:
+        """Whether a shard is as it was written, to the last byte."""
+        try:
+            with self.file(shard.name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
+        except OSError:
+            return False
 
     def _load(self) -> bool:
         path = self.path / MANIFEST
@@ -128,10 +154,11 @@ class Folder:
         return self.path / DATA / name
 
     def finished(self, number: int, split: str) -> bool:
-        """Whether a shard is there, and has rows of this split."""
-        if number >= len(self.shards) or self.shards[number].name != self._name(number, split):
+        """Whether a shard was there when the run began, whole, and has rows of this split."""
+        if number >= len(self.shards):
             return False
-        return self.file(self.shards[number].name).is_file()
+        name = self.shards[number].name
+        return name == self._name(number, split) and name not in self._damaged
 
     def _name(self, number: int, split: str) -> str:
         return f"{split}-{number:05d}.{self.settings['format']}"
@@ -167,7 +194,8 @@ class Folder:
         else:  # the shard may be one that is made again
             (place / f"{number:05d}.jsonl").unlink(missing_ok=True)
         write_whole(self.file(name), data)
-        shard = Shard(name, rows, hashlib.sha256(data).hexdigest(), stats)
+        shard = Shard(name, rows, hashlib.sha256(data).hexdigest(), stats, len(data))
+        self._damaged.discard(name)
         replaced = self.shards[number : number + 1]
         self.shards[number:] = [shard, *self.shards[number + 1 :]]
         self.save()
@@ -189,18 +217,31 @@ class Folder:
 
     def rows_of(self, shard: Shard, *, pictures: bool = False) -> Iterator[dict[str, Any]]:
         """The rows of one shard; see `rows`."""
-        path = self.file(shard.name)
+        path = self.checked(shard)
         read = _parquet_rows if path.suffix == ".parquet" else _json_rows
         try:
             yield from read(path, pictures)
-        except FileNotFoundError as error:
-            raise BuildError(
-                f"{path} is missing; run the same `mien data build` again to make it"
-            ) from error
         except (OSError, ValueError) as error:
+            raise BuildError(f"{path} is damaged ({error}); {_AGAIN}") from error
+
+    def checked(self, shard: Shard) -> Path:
+        """Path of a shard that is there and as large as it was written.
+
+        Raises:
+            BuildError: if it is not.
+        """
+        path = self.file(shard.name)
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError as error:
+            raise BuildError(f"{path} is missing; {_AGAIN}") from error
+        except OSError as error:
+            raise BuildError(f"cannot read {path}: {error.strerror}") from error
+        if shard.size is not None and size != shard.size:
             raise BuildError(
-                f"{path} is damaged ({error}); delete it and run `mien data build` again"
-            ) from error
+                f"{path} is damaged: it has {size:,} bytes, not {shard.size:,}; {_AGAIN}"
+            )
+        return path
 
     def answers(self) -> Iterator[tuple[dict[str, Any], list[str]]]:
         """Rows with their answers."""

@@ -118,10 +118,10 @@ class Teacher:
         found: dict[str, Reply] = {}
         open_: dict[str, tuple[_Question, float]] = {}
         alike: dict[str, list[str]] = {}  # by key, drafts that wait for the same answer
-        spent = False
+        refused: float | None = None
 
         def requests() -> Iterator[Request]:
-            nonlocal spent
+            nonlocal refused
             for question in questions:
                 name = question.draft.name
                 known = self._known(question)
@@ -134,7 +134,7 @@ class Teacher:
                     continue
                 price = self._expected(question)
                 if not self.budget.reserve(price):
-                    spent = True
+                    refused = price
                     return
                 alike[question.key] = [name]
                 open_[question.request.id] = question, price
@@ -146,10 +146,10 @@ class Teacher:
             for name in alike.pop(question.key):
                 found[name] = reply
             self.said()
-        if spent:
+        if refused is not None:
             raise BudgetSpentError(
-                f"the budget of {self.budget.limit:g} is spent ({self.budget.spent:.4f}); every "
-                "answer is kept. Give a larger --budget and the same command goes on"
+                f"{self.budget.short(refused)}; every answer is kept. Give a larger --budget and "
+                "the same command goes on"
             )
         stats["answers"] += len(found)
         return found
