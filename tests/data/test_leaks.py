@@ -13,13 +13,13 @@ from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.fingerprints import distance, fingerprint
 from mien.data.leak_sets import entries_of
 from mien.data.leaks import Entry, Index, find_leaks
 from mien.media import MediaError
-from tests.data.build.made_up import MadeUp, sample
+from tests.data.build.made_up import MadeUp, prepare, sample
 
 
 def picture(seed: int, size: int = 96) -> Image.Image:

@@ -29,15 +29,32 @@ class DataFormat(StrEnum):
     parquet = "parquet"
 
 
+class MissingFiles(StrEnum):
+    """What happens to samples whose pictures are not there."""
+
+    stop = "stop"
+    leave_out = "leave-out"
+    keep = "keep"
+
+
 def build(
     out: Annotated[Path, typer.Option(help="Folder for the set; a stopped run goes on.")],
     source: Annotated[
         list[str],
-        typer.Option(help="NAME=DIR[,option=value], a dataset of `mien data list`; repeatable."),
+        typer.Option(
+            help="NAME=DIR, a dataset of `mien data list`; ALIAS: before it, @SPLIT and "
+            ",option=value behind it. Repeatable."
+        ),
     ],
     split: Annotated[
         str, typer.Option(help="Split of the sources; 'all' takes every one.")
     ] = "train",
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Divide people where a source names no splits.")
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="Which of the folds is the test split.")
+    ] = None,
     tasks: Annotated[
         str | None, typer.Option(help="Tasks, with commas. Default: all but 'expression'.")
     ] = None,
@@ -47,6 +64,10 @@ def build(
     count: Annotated[
         int | None, typer.Option(min=1, help="Rows in the set, evenly drawn. Default: all.")
     ] = None,
+    missing: Annotated[
+        MissingFiles,
+        typer.Option(help="Samples without their picture: end, leave out, or do not look."),
+    ] = MissingFiles.stop,
     seed: Annotated[int, typer.Option(help="Another seed gives other tasks and words.")] = 0,
     format: Annotated[DataFormat, typer.Option(help="JSON lines or Parquet.")] = DataFormat.jsonl,
     embed_images: Annotated[
@@ -108,7 +129,6 @@ def build(
     from mien.data.build.budget import BudgetSpentError, Prices
     from mien.data.build.run import WorkerLostError, prepare
     from mien.data.build.settings import BuildError, BuildSettings
-    from mien.data.build.sources import parse_sources
     from mien.data.build.tasks import DEFAULT_TASKS
     from mien.data.checks.rules import CheckRules
     from mien.data.readers import DataError
@@ -123,7 +143,7 @@ def build(
 
     responder: Responder | None = None
     try:
-        sources = parse_sources(source)
+        sources = _sources(source, folds, fold)
         if teacher is not None:
             from mien.engines.load import load_responder
 
@@ -149,10 +169,10 @@ def build(
             teacher=_identity(responder),
             retries=retries,
         )
-        change = _change(pseudo, sources)
+        change = _change(pseudo)
         terms = {s.name: s.terms() for s in sources}
         with errors.status("labels are read"):
-            settings, found = prepare(sources, settings, change)
+            settings, found = prepare(sources, settings, change, missing=missing.value)
         prices = Prices(price_in, price_out)
         if estimate:
             _show_estimate(sources, settings, found, change, prices)
@@ -189,6 +209,19 @@ def build(
     _show(built, out)
 
 
+def _sources(texts: list[str], folds: int | None, fold: int | None) -> list[Source]:
+    from mien.data.build.people import with_folds
+    from mien.data.build.settings import BuildError
+    from mien.data.build.sources import parse_sources
+
+    sources = parse_sources(texts)
+    if folds is None and fold is None:
+        return sources
+    if folds is None or fold is None:
+        raise BuildError("--folds and --fold go together: --folds 5 --fold 1")
+    return with_folds(sources, folds, fold)
+
+
 def _identity(responder: Responder | None) -> dict[str, str]:
     if responder is None:
         return {}
@@ -197,13 +230,11 @@ def _identity(responder: Responder | None) -> dict[str, str]:
     return {**responder.identity(), "prompts": fingerprint()}
 
 
-def _change(pseudo: Path | None, sources: Sequence[Source]) -> Change:
-    if pseudo is None:
-        return lambda sample: sample
+def _change(pseudo: Path | None) -> Change:
+    from mien.data.build.plan import unchanged
     from mien.data.build.pseudo import pseudo_labels
 
-    folders = {source.name: source.folder for source in sources}
-    return pseudo_labels(pseudo, folders.get)
+    return unchanged if pseudo is None else pseudo_labels(pseudo)
 
 
 def _run(
@@ -303,6 +334,9 @@ def _show(built: Built, out: Path) -> None:
         f"{built.rows:,} rows about {built.report.samples:,} faces or clips in {out} "
         f"({built.made} files made now, {aside:,} texts set aside)"
     )
+    for source, counts in built.report.left_out.items():
+        for why, number in counts.items():
+            typer.echo(f"  {number:,} sample{'s'[: number > 1]} of {source} left out: {why}")
     for rule, number in checks["refused"].items():
         typer.echo(
             f"  {rule}: {number:,} texts refused, {checks['set_aside'].get(rule, 0):,} for good"

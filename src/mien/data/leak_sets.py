@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
         DataError: if a dataset cannot be read.
     """
     if "=" in what:
-        yield from _dataset(what)
+        source = parse_source(what)
+        yield from entries_of_samples(source.samples(None), source.folder)
         return
     path = Path(what).expanduser()
     if not path.is_dir():
@@ -53,17 +54,21 @@ def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
         raise BuildError(f"{what}: no picture in it; datasets are given as NAME=DIR")
 
 
-def _dataset(what: str) -> Iterator[Entry]:
-    text, _, split = what.rpartition("@") if "@" in what else (what, "", "")
-    source = parse_source(text)
-    for sample in source.samples(split or None):
+def entries_of_samples(samples: Iterable[Sample], folder: Path) -> Iterator[Entry]:
+    """The pictures of Samples; of a clip, some frames.
+
+    Args:
+        samples: of one dataset.
+        folder: what their paths are relative to.
+    """
+    for sample in samples:
         subject = None if sample.subject is None else f"{sample.dataset}/{sample.subject}"
         if sample.video is not None:
-            yield Entry(sample.video, subject, partial(_middle, sample, source.folder))
+            yield Entry(sample.video, subject, partial(_middle, sample, folder))
             continue
         images = [sample.image] if sample.image is not None else _frames(sample)
         for image in images:
-            yield Entry(image, subject, partial(open_path, image, source.folder))
+            yield Entry(image, subject, partial(open_path, image, folder))
 
 
 def _frames(sample: Sample) -> list[str]:

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from mien.data.build.plan import blocks, items, survey, thin
+from mien.data.build.plan import blocks, items, thin
 from mien.data.build.rows import row_id
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.splits import published_split
-from tests.data.build.made_up import MadeUp, sample, samples
+from tests.data.build.made_up import MadeUp, sample, samples, survey
 
 SETTINGS = BuildSettings()
 
@@ -116,6 +116,36 @@ def test_nobody_and_no_picture_stands_in_two_splits(second: object, what: str) -
     settings = BuildSettings(split="all")
     with pytest.raises(BuildError, match=f"{what} stands in the splits 'train' and 'test'"):
         survey([MadeUp([sample(1), second])], settings)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("labels", "odds"),
+    [
+        ({"expression": "anger"}, "says anger, and an earlier row says happiness"),
+        ({"units": {6: False}}, "says that AU6 is absent, and an earlier row that it is present"),
+        ({"units": {4: True}}, "says that AU4 is present, and an earlier row that it is absent"),
+    ],
+)
+def test_one_face_is_not_labelled_in_two_ways(labels: dict, odds: str) -> None:
+    first = sample(1, units={6: True, 4: False}, box=(0, 0, 9, 9))
+    again = sample(2, image="faces/1.png", box=(0, 0, 9, 9), **labels)
+    with pytest.raises(BuildError, match=f"of 'faces/1.png', sample 'face2' {odds}"):
+        survey([MadeUp([first, again])], SETTINGS)
+
+
+def test_rows_about_one_picture_may_agree_or_say_different_things() -> None:
+    made = [
+        sample(1, expression=None, units={6: True, 4: False}),
+        sample(2, image="faces/1.png", units={12: True}),  # FABA has a row for each task
+        sample(3, image="faces/1.png"),  # FERBench may ask twice
+        sample(4, image="faces/1.png", expression="fear", box=(0, 0, 9, 9)),  # another face
+        sample(5, image=None, frames=("clip/1.png", "clip/2.png")),
+        sample(6, image=None, frames=("clip/1.png", "clip/3.png"), expression="fear"),
+    ]
+    assert survey([MadeUp(made)], SETTINGS).samples["rafdb"] == 6
+    late = sample(7, image="faces/1.png", expression=None, units={12: False})
+    with pytest.raises(BuildError, match="AU12 is absent"):
+        survey([MadeUp([*made, late])], SETTINGS)
 
 
 def test_nothing_to_build_is_an_error() -> None:

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from mien.data.build.rows import turns_of
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.language import parse
 from mien.partfile import PartFile, SinkError
-from tests.data.build.made_up import MadeUp, samples
+from tests.data.build.made_up import MadeUp, prepare, samples
 
 SETTINGS = BuildSettings(per_shard=20, check_share=1.0)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildSettings
 from mien.data.build.shards import Folder
-from tests.data.build.made_up import MadeUp, sample
+from tests.data.build.made_up import MadeUp, prepare, sample
 
 SPLITS = ("train", "val", "test")
 SETTINGS = BuildSettings(split="all", per_shard=16, format="parquet")

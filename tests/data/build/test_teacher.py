@@ -17,9 +17,9 @@ from mien.data.build.budget import Budget, BudgetSpentError, Prices, estimate
 from mien.data.build.drafts import Draft
 from mien.data.build.labels import Labels
 from mien.data.build.permission import check_upload
-from mien.data.build.plan import items, survey
+from mien.data.build.plan import items
 from mien.data.build.replies import Replies, request_key
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.build.sources import Terms
@@ -32,7 +32,7 @@ from mien.engines.openai_wire import OpenAIWire
 from mien.engines.request import Reply, Request
 from mien.faces import CropSpec
 from tests.data.build.local_teacher import KINDS, LocalTeacher, pictures_of, true_text
-from tests.data.build.made_up import MadeUp, sample, samples
+from tests.data.build.made_up import MadeUp, prepare, sample, samples, survey
 from tests.engines.bad_server import Answer, Seen, bad_server
 
 SETTINGS = BuildSettings(
@@ -123,6 +123,22 @@ def test_a_refused_text_is_asked_again_with_the_reason(root: Path, tmp_path: Pat
     stats = folder.shards[0].stats
     assert stats["refused"] == {"absent_unit": 1, "reasons": 1}
     assert (stats["kept_after_retry"], stats["set_aside"]) == (1, {})
+
+
+def test_a_broken_picture_is_set_aside_with_all_rows_about_it(root: Path, tmp_path: Path) -> None:
+    (root / "faces" / "1.png").write_bytes(b"no picture")
+    made = [sample(0), sample(1), sample(2, image=None, frames=("faces/none.png",)), sample(3)]
+    fake = Fake()
+    folder = _run(fake, root, tmp_path / "out", made=made)
+    aside = list(folder.set_aside())
+    assert {row["id"].split("/")[1] for row in aside} == {"face1", "face2"}
+    assert {row["rule"] for row in aside} == {"unreadable"}
+    assert "category" in {row["task"] for row in aside}  # which a template writes
+    assert {row["sample"] for row in folder.rows()} == {"face0", "face3"}
+    paid = len(fake.asked)
+    assert paid == 4
+    _run(fake, root, tmp_path / "out", made=made)
+    assert len(fake.asked) == paid
 
 
 def test_what_stays_wrong_is_set_aside_with_its_reason(root: Path, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.export.run import FORMATS, export
 from mien.schema import ActionUnit
-from tests.data.build.made_up import MadeUp, sample, samples
+from tests.data.build.made_up import MadeUp, prepare, sample, samples
 
 
 def _set(tmp_path: Path, made: list, **settings: object) -> Folder:

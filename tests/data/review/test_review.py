@@ -13,10 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.review.agreement import agreement, read_marks
-from tests.data.build.made_up import MadeUp, samples
+from tests.data.build.made_up import MadeUp, prepare, samples
 
 
 @pytest.fixture

@@ -52,6 +52,10 @@ def card(folder: Folder, report: Report, terms: Mapping[str, Terms]) -> str:
         f"| people, as far as known | {report.subjects:,} |",
         f"| splits | {_list(splits)} |",
         f"| written by | {_list(report.writers)} |",
+        *(
+            f"| samples of {source} left out | {_list(counts)} |"
+            for source, counts in report.left_out.items()
+        ),
         f"| with labels of another model | {report.pseudo:,} |",
         f"| texts set aside by the checks | {sum(checks['set_aside'].values()):,} of "
         f"{checks.get('texts', 0):,} |",

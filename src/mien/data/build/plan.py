@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from mien.data.build.absent import Files, Missing
 from mien.data.build.guard import Guard
 from mien.data.build.labels import Labels, labels_of
 from mien.data.build.rows import row_id
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.splits import ALL_SPLITS, in_order, published_split
 from mien.data.build.tasks import content_hash, draw_tasks, tasks_of
+from mien.data.readers.base import DataError
 from mien.sample import Sample
+
+MISSING = "picture missing"
+"""Why samples whose files are not there are left out."""
 
 
 class SampleSource(Protocol):
@@ -33,8 +38,13 @@ class SampleSource(Protocol):
         """Its Samples, always in the same order."""
 
 
-Change = Callable[[Sample], Sample]
-"""What is done to each Sample first, such as adding pseudo-labels."""
+Change = Callable[[Sample, Path], Sample]
+"""What is done to each Sample of a folder first, such as adding pseudo-labels."""
+
+
+def unchanged(sample: Sample, folder: Path) -> Sample:
+    """The `Change` that is none."""
+    return sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,8 @@ class Survey:
         tasks: rows per task.
         splits: published split to the sources that have rows in it, each with its own names of it.
         hashes: per source, a hash of all names and labels.
+        left_out: per source, why samples are not in the set, and how many.
+        left: hashes of their names.
         licences: per source, what its Samples say.
     """
 
@@ -76,6 +88,29 @@ class Survey:
     tasks: Counter[str] = field(default_factory=Counter)
     splits: dict[str, dict[str, set[str | None]]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, Counter[str]] = field(default_factory=dict)
+    left: set[int] = field(default_factory=set)
+
+    def count(self, source: str, sample: Sample, tasks: Sequence[str]) -> None:
+        """Counts a Sample that is in the set, with the tasks that it gets."""
+        self.samples[source] += 1
+        self.unlabelled[source] += not tasks
+        self.tasks.update(tasks)
+        self.rows += len(tasks)
+        if tasks:
+            names = self.splits.setdefault(published_split(sample.split), {})
+            names.setdefault(source, set()).add(sample.split)
+        self.licences.setdefault(source, Counter())[sample.licence or "unknown"] += 1
+
+    def leave(self, source: str, sample: Sample, why: str) -> None:
+        """Leaves a Sample out of the set."""
+        self.left_out.setdefault(source, Counter())[why] += 1
+        self.left.add(content_hash(source, sample.id))
+
+    def leaves(self, source: str, sample: Sample) -> bool:
+        """Whether a Sample is left out."""
+        return bool(self.left) and content_hash(source, sample.id) in self.left
+
     licences: dict[str, Counter[str]] = field(default_factory=dict)
 
 
@@ -83,7 +118,7 @@ def items(
     sources: Sequence[SampleSource],
     settings: BuildSettings,
     found: Survey,
-    change: Change = lambda s: s,
+    change: Change = unchanged,
 ) -> Iterator[Item]:
     """Every Sample that carries a task, split after split, one in memory at a time.
 
@@ -98,9 +133,9 @@ def items(
             if wanted is None and len(names) == 1:
                 (wanted,) = names  # spares readers of large sets the other splits
             for sample in source.samples(wanted):
-                if published_split(sample.split) != split:
+                if published_split(sample.split) != split or found.leaves(source.name, sample):
                     continue
-                changed = change(sample)
+                changed = change(sample, source.folder)
                 labels = labels_of(changed)
                 tasks = _tasks(source, changed, labels, settings)
                 if tasks:
@@ -108,42 +143,82 @@ def items(
 
 
 def survey(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change = lambda s: s
+    sources: Sequence[SampleSource],
+    settings: BuildSettings,
+    change: Change = unchanged,
+    *,
+    missing: Missing = "stop",
+    shared: Callable[[SampleSource, Sample], str | None] = lambda source, sample: None,
 ) -> Survey:
     """Reads all labels once: how much there is, and whether it can be one set.
 
+    Args:
+        sources, settings, change: of the build.
+        missing: what happens to samples whose pictures are not there.
+        shared: why a Sample is left out because another set has it; None where it is not.
+
     Raises:
-        BuildError: if two samples of a source share a name, a person or a picture stands in two
-            splits, or nothing carries a task.
+        BuildError: if two samples of a source share a name or label one picture differently, a
+            person or a picture stands in two splits, or nothing carries a task.
+        DataError: if pictures are missing and that is to stop the build.
     """
     found = Survey()
-    digests = {source.name: hashlib.blake2b(digest_size=16) for source in sources}
     guard = Guard()
-    for source, sample in _samples(sources, settings, change):
-        labels = labels_of(sample)
-        guard.check(source.name, sample)
-        what = (sample.id, sample.image or sample.video or sample.frames, sample.split, labels)
-        digests[source.name].update(_plain(what).encode("utf-8", "surrogateescape"))
-        tasks = _tasks(source, sample, labels, settings)
-        found.samples[source.name] += 1
-        found.unlabelled[source.name] += not tasks
-        found.tasks.update(tasks)
-        found.rows += len(tasks)
-        if tasks:
-            names = found.splits.setdefault(published_split(sample.split), {})
-            names.setdefault(source.name, set()).add(sample.split)
-        licences = found.licences.setdefault(source.name, Counter())
-        licences[sample.licence or "unknown"] += 1
-    found.hashes = {name: digest.hexdigest() for name, digest in digests.items()}
+    absent: dict[str, str] = {}
+    for source in sources:
+        digest = hashlib.blake2b(digest_size=16)
+        files = Files(source.folder)
+        for sample in source.samples(_wanted(settings)):
+            if (why := shared(source, sample)) is not None:
+                found.leave(source.name, sample, why)
+                continue
+            changed = change(sample, source.folder)
+            labels = labels_of(changed)
+            tasks = _tasks(source, changed, labels, settings)
+            if tasks and missing != "keep" and (path := files.lacking(sample)) is not None:
+                absent.setdefault(source.name, path)
+                found.leave(source.name, sample, MISSING)
+                continue
+            guard.check(source.name, changed, labels)
+            found.count(source.name, changed, tasks)
+            digest.update(_plain(changed, labels).encode("utf-8", "surrogateescape"))
+        found.hashes[source.name] = digest.hexdigest()
+    if absent and missing == "stop":
+        raise _lacking(sources, found, absent)
     for source in sources:
         if not found.samples[source.name]:
-            split = "" if settings.split == ALL_SPLITS else f" in split {settings.split!r}"
-            raise BuildError(f"source {source.name} has no sample{split}; check --split")
+            raise _nothing(source, settings, found)
     if not found.rows:
         raise BuildError(
             f"no sample has labels for any of the tasks {', '.join(settings.tasks)}; choose others"
         )
     return found
+
+
+def _lacking(
+    sources: Sequence[SampleSource], found: Survey, absent: Mapping[str, str]
+) -> DataError:
+    parts = []
+    for source in sources:
+        if source.name in absent:
+            lost = found.left_out[source.name][MISSING]
+            reader = getattr(source, "reads", source.name)
+            root = getattr(source, "root", source.folder)
+            parts.append(
+                f"source {source.name}: the pictures of {lost:,} of "
+                f"{lost + found.samples[source.name]:,} samples are missing, the first is "
+                f"{source.folder / absent[source.name]}; `mien data check {reader} {root}` says "
+                "what is wrong with the copy"
+            )
+    return DataError("; ".join(parts) + ". To build without these samples: --missing leave-out")
+
+
+def _nothing(source: SampleSource, settings: BuildSettings, found: Survey) -> BuildError:
+    if source.name in found.left_out:
+        why = ", ".join(f"{n:,} {why}" for why, n in found.left_out[source.name].items())
+        return BuildError(f"source {source.name}: every sample is left out ({why}); leave it away")
+    split = "" if settings.split == ALL_SPLITS else f" in split {settings.split!r}"
+    return BuildError(f"source {source.name} has no sample{split}; check --split")
 
 
 def thin(stream: Iterator[Item], total: int, settings: BuildSettings) -> Iterator[Item]:
@@ -195,14 +270,6 @@ def _wanted(settings: BuildSettings) -> str | None:
     return None if settings.split == ALL_SPLITS else settings.split
 
 
-def _samples(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change
-) -> Iterator[tuple[SampleSource, Sample]]:
-    for source in sources:
-        for sample in source.samples(_wanted(settings)):
-            yield source, change(sample)
-
-
 def _tasks(
     source: SampleSource, sample: Sample, labels: Labels, settings: BuildSettings
 ) -> tuple[str, ...]:
@@ -211,8 +278,9 @@ def _tasks(
     return draw_tasks(carried, name, per_sample=settings.per_sample, seed=settings.seed)
 
 
-def _plain(value: tuple[object, ...]) -> str:
-    *rest, labels = value
-    assert isinstance(labels, Labels)
+def _plain(sample: Sample, labels: Labels) -> str:
+    """A Sample's names and labels, for the hash of its source."""
     units = sorted(labels.present.items()) if labels.present is not None else None
-    return repr((*rest, labels.expression, labels.label_set, units, sorted(labels.absent)))
+    shown = sample.image or sample.video or sample.frames
+    words = (labels.expression, labels.label_set, units, sorted(labels.absent))
+    return repr((sample.id, shown, sample.split, *words))

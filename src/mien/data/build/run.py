@@ -14,14 +14,26 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
+from mien.data.build.absent import Missing
 from mien.data.build.card import CARD, NOTICE, write_card
 from mien.data.build.drafts import Made, template_shard
-from mien.data.build.plan import Change, Item, SampleSource, Survey, blocks, items, survey, thin
+from mien.data.build.plan import (
+    Change,
+    Item,
+    SampleSource,
+    Survey,
+    blocks,
+    items,
+    survey,
+    thin,
+    unchanged,
+)
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import ROOTS, Folder, own
 from mien.data.build.sources import Terms
 from mien.data.checks.report import PAGE, REPORT, Report, write_report
 from mien.partfile import PartFile, write_whole
+from mien.sample import Sample
 
 SET_ASIDE = "set_aside.jsonl"
 
@@ -56,26 +68,29 @@ class Built:
 
 
 def prepare(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change = lambda s: s
+    sources: Sequence[SampleSource],
+    settings: BuildSettings,
+    change: Change = unchanged,
+    *,
+    missing: Missing = "stop",
+    shared: Callable[[SampleSource, Sample], str | None] = lambda source, sample: None,
 ) -> tuple[BuildSettings, Survey]:
-    """Surveys the sources, and puts what they hold into the settings.
+    """Surveys the sources, and puts what they hold into the settings; arguments as of `survey`.
 
     Raises:
         BuildError: if they cannot be one set, or have fewer rows than are asked for.
+        DataError: if they cannot be read, or pictures are missing and that is to stop the build.
     """
-    found = survey(sources, settings, change)
+    found = survey(sources, settings, change, missing=missing, shared=shared)
     if settings.count is not None and settings.count > found.rows:
         raise BuildError(
             f"count is {settings.count:,}, but the labels carry only {found.rows:,} rows; ask for "
             "fewer, add sources or tasks, or leave the count out"
         )
-    held = {}
-    for source in sources:
-        options = getattr(source, "options", {})
-        held[source.name] = {
-            "options": json.dumps(dict(options)),
-            "hash": found.hashes[source.name],
-        }
+    held = {
+        source.name: {**getattr(source, "held", {}), "hash": found.hashes[source.name]}
+        for source in sources
+    }
     return settings.with_sources(held), found
 
 
@@ -86,7 +101,7 @@ def build(
     out: Path,
     *,
     terms: Mapping[str, Terms] | None = None,
-    change: Change = lambda s: s,
+    change: Change = unchanged,
     writer: Callable[[], AbstractContextManager[Writer]] | None = None,
     processes: int = 1,
     each: Callable[[int], None] = lambda rows: None,
@@ -115,7 +130,7 @@ def build(
     """
     folder = Folder(out)
     with own(out):
-        folder.begin(settings)
+        folder.begin(settings, found.left_out)
         roots = {source.name: source.folder.resolve() for source in sources}
         text = json.dumps({name: str(root) for name, root in roots.items()}, indent=1)
         write_whole(out / ROOTS, (text + "\n").encode())
@@ -161,11 +176,8 @@ def _shards(
     """Numbers, splits and contents of the shards, in order; None for what is there already."""
     if writer is not None or processes == 1:
         for number, block in enumerate(stream):
-            # what nobody answered is asked again; all other replies are known
             split = block[0].split
-            there = folder.finished(number, split)
-            again = writer is not None and there and folder.unanswered(number)
-            if there and not again:
+            if folder.finished(number, split):
                 if writer is not None:
                     writer.resume(folder, number)
                 yield number, split, None

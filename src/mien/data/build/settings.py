@@ -38,6 +38,7 @@ class BuildSettings:
         rules: what texts are held to.
         teacher: what decides a teacher's answers (`Responder.identity`); empty without one.
         retries: how often a refused answer is asked for again.
+        against: sets whose people and pictures are left out.
         sources: name of each source to what it held: options, and a hash of names and labels.
         mien: version that built it.
     """
@@ -55,6 +56,7 @@ class BuildSettings:
     rules: CheckRules = field(default_factory=CheckRules)
     teacher: Mapping[str, str] = field(default_factory=dict)
     retries: int = 2
+    against: tuple[str, ...] = ()
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mien: str = __version__
 

@@ -60,6 +60,7 @@ class Folder:
         self.path = path
         self.shards: list[Shard] = []
         self.settings: dict[str, Any] = {}
+        self.left_out: dict[str, dict[str, int]] = {}
         self.complete = False
         self._damaged: set[str] = set()
 
@@ -75,8 +76,14 @@ class Folder:
             raise BuildError(f"{path} holds no {MANIFEST}; `mien data build` makes such a folder")
         return folder
 
-    def begin(self, settings: BuildSettings) -> None:
+    def begin(
+        self, settings: BuildSettings, left_out: Mapping[str, Mapping[str, int]] | None = None
+    ) -> None:
         """Makes the folder, or goes on with one that has the same settings.
+
+        Args:
+            settings: of the build.
+            left_out: per source, why samples are not in the set, and how many.
 
         Raises:
             BuildError: if it was begun with other settings, or holds something else.
@@ -98,8 +105,9 @@ class Folder:
         except OSError as error:
             raise sink_error(self.path, error) from error
         self._damaged = {shard.name for shard in self.shards if not self._whole(shard)}
-        if not begun or self.settings != here:
-            self.settings = here
+        left = {source: dict(counts) for source, counts in (left_out or {}).items()}
+        if not begun or (self.settings, self.left_out) != (here, left):
+            self.settings, self.left_out = here, left
             self.save()
 
     def _refuse_foreign(self) -> None:
@@ -128,6 +136,7 @@ class Folder:
             self.settings = data["settings"]
             self.shards = [Shard(**entry) for entry in data["shards"]]
             self.complete = data["complete"]
+            self.left_out = data.get("left_out", {})
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -143,6 +152,7 @@ class Folder:
         self.complete = complete
         data = {
             "settings": self.settings,
+            "left_out": self.left_out,
             "complete": complete,
             "rows": sum(shard.rows for shard in self.shards),
             "shards": [asdict(shard) for shard in self.shards],
@@ -154,19 +164,23 @@ class Folder:
         return self.path / DATA / name
 
     def finished(self, number: int, split: str) -> bool:
-        """Whether a shard was there when the run began, whole, and has rows of this split."""
-        if number >= len(self.shards):
+        """Whether nothing is left to do for a shard of this split.
+
+        It was there and whole when the run began. What nobody answered is asked again, and broken
+        pictures are read again: they may have been mended.
+        """
+        if number >= len(self.shards) or self._open_texts(number):
             return False
         name = self.shards[number].name
         return name == self._name(number, split) and name not in self._damaged
 
+    def _open_texts(self, number: int) -> int:
+        """Texts of a shard that were set aside because no answer came or a picture is broken."""
+        aside = self.shards[number].stats.get("set_aside", {})
+        return sum(aside.get(rule, 0) for rule in ("no_answer", "unreadable"))
+
     def _name(self, number: int, split: str) -> str:
         return f"{split}-{number:05d}.{self.settings['format']}"
-
-    def unanswered(self, number: int) -> int:
-        """Texts of a finished shard that were set aside because no answer came."""
-        count: int = self.shards[number].stats.get("set_aside", {}).get("no_answer", 0)
-        return count
 
     def add(
         self,
