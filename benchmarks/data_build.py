@@ -54,7 +54,7 @@ class MadeUp:
                 id=f"{number:06d}",
                 dataset=self.name,
                 image=f"cropped/{number // 1000:03d}/{number:06d}.jpg",
-                subject=f"{number // 500}",
+                subject=f"{number // 500}.{number % self.splits}",
                 split=SPLITS[number % self.splits],
                 expression=Expression(label, "affwild2") if number % 3 != 1 else None,
                 action_units=units if number % 3 != 0 else None,

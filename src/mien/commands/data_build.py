@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mien.data.build.plan import Change, Survey
+    from mien.data.build.plan import Change, LeftOut, Survey
     from mien.data.build.run import Built
     from mien.data.build.settings import BuildSettings
     from mien.data.build.sources import Source, Terms
@@ -63,6 +63,10 @@ def build(
     ] = None,
     count: Annotated[
         int | None, typer.Option(min=1, help="Rows in the set, evenly drawn. Default: all.")
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DIR[@SPLIT]: leave out whom and what it shows too. Repeatable."),
     ] = None,
     missing: Annotated[
         MissingFiles,
@@ -126,7 +130,9 @@ def build(
     """
     from rich.console import Console
 
+    from mien.data.build.against import label_of
     from mien.data.build.budget import BudgetSpentError, Prices
+    from mien.data.build.plan import nothing_shared
     from mien.data.build.run import WorkerLostError, prepare
     from mien.data.build.settings import BuildError, BuildSettings
     from mien.data.build.tasks import DEFAULT_TASKS
@@ -168,11 +174,15 @@ def build(
             rules=CheckRules(unknown_units=unknown_units, attributes=attributes, similar=similar),
             teacher=_identity(responder),
             retries=retries,
+            against=tuple(label_of(what) for what in against or ()),
         )
         change = _change(pseudo)
         terms = {s.name: s.terms() for s in sources}
+        shared = _shared(against, sources, split, errors) if against else nothing_shared
         with errors.status("labels are read"):
-            settings, found = prepare(sources, settings, change, missing=missing.value)
+            settings, found = prepare(
+                sources, settings, change, missing=missing.value, shared=shared
+            )
         prices = Prices(price_in, price_out)
         if estimate:
             _show_estimate(sources, settings, found, change, prices)
@@ -220,6 +230,24 @@ def _sources(texts: list[str], folds: int | None, fold: int | None) -> list[Sour
     if folds is None or fold is None:
         raise BuildError("--folds and --fold go together: --folds 5 --fold 1")
     return with_folds(sources, folds, fold)
+
+
+def _shared(against: list[str], sources: list[Source], split: str, errors: Console) -> LeftOut:
+    from mien.commands.progress import progress_bar
+    from mien.data.build.against import find_shared
+
+    with progress_bar(errors) as progress:
+        task = progress.add_task("pictures compared", total=None)
+        found = find_shared(against, sources, split, each=lambda: progress.advance(task))
+    if found.unreadable:
+        errors.print(
+            f"{len(found.unreadable):,} pictures cannot be read and were not compared, the first: "
+            f"{found.unreadable[0]}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    return found.why
 
 
 def _identity(responder: Responder | None) -> dict[str, str]:

@@ -47,6 +47,14 @@ def unchanged(sample: Sample, folder: Path) -> Sample:
     return sample
 
 
+LeftOut = Callable[[SampleSource, Sample], str | None]
+"""Why a Sample is left out because another set has it; None where it is not."""
+
+
+def nothing_shared(source: SampleSource, sample: Sample) -> None:
+    """The `LeftOut` that leaves out nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A Sample with the tasks that it gets.
@@ -148,14 +156,14 @@ def survey(
     change: Change = unchanged,
     *,
     missing: Missing = "stop",
-    shared: Callable[[SampleSource, Sample], str | None] = lambda source, sample: None,
+    shared: LeftOut = nothing_shared,
 ) -> Survey:
     """Reads all labels once: how much there is, and whether it can be one set.
 
     Args:
         sources, settings, change: of the build.
         missing: what happens to samples whose pictures are not there.
-        shared: why a Sample is left out because another set has it; None where it is not.
+        shared: which Samples other sets have.
 
     Raises:
         BuildError: if two samples of a source share a name or label one picture differently, a

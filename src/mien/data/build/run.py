@@ -20,10 +20,12 @@ from mien.data.build.drafts import Made, template_shard
 from mien.data.build.plan import (
     Change,
     Item,
+    LeftOut,
     SampleSource,
     Survey,
     blocks,
     items,
+    nothing_shared,
     survey,
     thin,
     unchanged,
@@ -33,7 +35,6 @@ from mien.data.build.shards import ROOTS, Folder, own
 from mien.data.build.sources import Terms
 from mien.data.checks.report import PAGE, REPORT, Report, write_report
 from mien.partfile import PartFile, write_whole
-from mien.sample import Sample
 
 SET_ASIDE = "set_aside.jsonl"
 
@@ -73,7 +74,7 @@ def prepare(
     change: Change = unchanged,
     *,
     missing: Missing = "stop",
-    shared: Callable[[SampleSource, Sample], str | None] = lambda source, sample: None,
+    shared: LeftOut = nothing_shared,
 ) -> tuple[BuildSettings, Survey]:
     """Surveys the sources, and puts what they hold into the settings; arguments as of `survey`.
 
