@@ -101,6 +101,17 @@ def test_folders_without_sizes_are_read_and_gone_on_with(tmp_path: Path) -> None
     }
 
 
+def test_settings_that_an_older_mien_did_not_know_are_as_by_default(tmp_path: Path) -> None:
+    _build(tmp_path)
+    manifest = json.loads((tmp_path / "build.json").read_text())
+    assert set(manifest["settings"]["sources"]["rafdb"]) == {"options", "hash"}
+    del manifest["settings"]["against"], manifest["left_out"]
+    (tmp_path / "build.json").write_text(json.dumps(manifest))
+    shards = {p: p.stat().st_mtime_ns for p in (tmp_path / "data").iterdir()}
+    _build(tmp_path)
+    assert shards == {p: p.stat().st_mtime_ns for p in (tmp_path / "data").iterdir()}
+
+
 def test_a_finished_set_is_not_written_to(tmp_path: Path) -> None:
     _build(tmp_path)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != "roots.json"}

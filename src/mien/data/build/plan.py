@@ -97,6 +97,7 @@ class Survey:
     hashes: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, Counter[str]] = field(default_factory=dict)
     left: set[int] = field(default_factory=set)
+    licences: dict[str, Counter[str]] = field(default_factory=dict)
 
     def count(self, source: str, sample: Sample, tasks: Sequence[str]) -> None:
         """Counts a Sample that is in the set, with the tasks that it gets."""
@@ -117,8 +118,6 @@ class Survey:
     def leaves(self, source: str, sample: Sample) -> bool:
         """Whether a Sample is left out."""
         return bool(self.left) and content_hash(source, sample.id) in self.left
-
-    licences: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 def items(
@@ -223,7 +222,7 @@ def _lacking(
 def _nothing(source: SampleSource, settings: BuildSettings, found: Survey) -> BuildError:
     if source.name in found.left_out:
         why = ", ".join(f"{n:,} {why}" for why, n in found.left_out[source.name].items())
-        return BuildError(f"source {source.name}: every sample is left out ({why}); leave it away")
+        return BuildError(f"source {source.name}: every sample is left out ({why}); take it away")
     split = "" if settings.split == ALL_SPLITS else f" in split {settings.split!r}"
     return BuildError(f"source {source.name} has no sample{split}; check --split")
 

@@ -90,7 +90,10 @@ def prepare(
             "fewer, add sources or tasks, or leave the count out"
         )
     held = {
-        source.name: {**getattr(source, "held", {}), "hash": found.hashes[source.name]}
+        source.name: {
+            **getattr(source, "held", {"options": "{}"}),
+            "hash": found.hashes[source.name],
+        }
         for source in sources
     }
     return settings.with_sources(held), found
