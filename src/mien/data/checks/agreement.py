@@ -80,11 +80,16 @@ def _against_labels(parsed: Parsed, task: str, labels: Labels, rules: CheckRules
 
 def _reasons(answer: str, labels: Labels, rules: CheckRules) -> list[Fault]:
     there = set(labels.present or ())
-    if rules.unknown_units:
+    # Where no unit is labelled, plain words may say what moves: that is what a description is.
+    # Units by number or name are then still held to be unknown.
+    if rules.unknown_units or labels.present is None:
         there |= labels.unknown
     remarks = check_reasons(answer, labels.expression, there)
+    unknown = {f"AU{unit} is absent": f"AU{unit} is not labelled" for unit in labels.unknown}
     # units that may be present are no reason why nothing may be said to move
-    return [Fault("reasons", r) for r in remarks if labels.present or r != NOTHING_MOVES]
+    return [
+        Fault("reasons", unknown.get(r, r)) for r in remarks if labels.present or r != NOTHING_MOVES
+    ]
 
 
 def _list(units: Sequence[int]) -> str:
