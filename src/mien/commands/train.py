@@ -24,6 +24,12 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Remove what an earlier run left there first.")
     ] = False,
+    change: Annotated[
+        bool,
+        typer.Option(
+            "--change", help="Go on although recipe, rows or processes have changed since."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Load everything, say what would be done, and stop."),
@@ -41,11 +47,24 @@ def train(
         from mien.commands.train_account import run_account
 
         raise typer.Exit(run_account(recipe, set_ or []))
-    raise typer.Exit(run_train(recipe, overrides=set_ or [], out=out, fresh=fresh, dry_run=dry_run))
+    if fresh and change:
+        typer.echo("error: --fresh begins again and --change goes on; give one of them", err=True)
+        raise typer.Exit(2)
+    raise typer.Exit(
+        run_train(
+            recipe, overrides=set_ or [], out=out, fresh=fresh, change=change, dry_run=dry_run
+        )
+    )
 
 
 def run_train(
-    source: str, *, overrides: list[str], out: Path | None, fresh: bool, dry_run: bool
+    source: str,
+    *,
+    overrides: list[str],
+    out: Path | None,
+    fresh: bool = False,
+    change: bool = False,
+    dry_run: bool = False,
 ) -> int:
     """Runs `mien train`; returns the exit code."""
     import logging
@@ -83,13 +102,14 @@ def run_train(
                     if is_main():
                         typer.echo(line)
             return 0
-        result = train_recipe(recipe, out=folder, resume=not fresh)
+        result = train_recipe(recipe, out=folder, resume=not fresh, change=change)
     except (RecipeError, RowsError) as error:
         return _failed(error, 2)
     except (TrainingError, CheckpointError, SinkError, ImportError) as error:
         return _failed(error, 1)
     except Interrupted as error:
-        typer.echo(f"{error}; to go on: {_command(source, overrides, out)}", err=True)
+        if is_main():
+            typer.echo(f"{error}; to go on: {_command(source, overrides, out)}", err=True)
         return 130
     if is_main():
         typer.echo(str(result))
@@ -106,6 +126,11 @@ def _failed(error: Exception, code: int) -> int:
 
 
 def _command(source: str, overrides: list[str], out: Path | None) -> str:
+    """What goes on with a run; many processes need their launcher again."""
+    from mien.train.processes import processes
+
+    if processes() > 1:
+        return f"start it as before, with {processes()} processes"
     words = ["mien", "train", source]
     for override in overrides:
         words += ["--set", override]

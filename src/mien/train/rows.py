@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from mien.media import MediaError, read_picture
 from mien.sample import Sample
 from mien.train.mapped import CACHE_FOLDER, CHARACTERS, PICTURES, RowsError, mapped_table
 
-__all__ = ["InstructionRows", "RowsError"]
+__all__ = ["InstructionRows", "RowsError", "fingerprint"]
+
+_END = 1 << 20
 
 
 class InstructionRows:
@@ -152,6 +155,26 @@ class InstructionRows:
             f"{self.place}: where the pictures of source {source!r} are is not known; give the "
             "`root` of these rows"
         )
+
+
+def fingerprint(place: Path | str) -> str:
+    """A short hash of rows: of each file's name and size and, of larger ones, both ends.
+
+    A set of `mien data build` is known by the hashes of its files, which it keeps.
+    """
+    place, digest = Path(place), hashlib.blake2b(digest_size=8)
+    if (place / MANIFEST).is_file():
+        for shard in Folder.open(place).shards:
+            digest.update(f"{shard.name} {shard.sha256}\n".encode())
+        return digest.hexdigest()
+    for path in _files(place)[0]:
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_END))
+            file.seek(max(size - _END, file.tell()))
+            digest.update(file.read())
+    return digest.hexdigest()
 
 
 def _files(place: Path) -> tuple[list[Path], dict[str, Path]]:

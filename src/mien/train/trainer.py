@@ -86,6 +86,24 @@ class StageTrainer(CountingTrainer):
         )
         return self.optimizer
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """As Trainer's, but rates and decay stay the recipe's: `--change` may have moved them."""
+        groups = [] if self.is_deepspeed_enabled else self._groups()
+        wanted = [{k: v for k, v in group.items() if k != "params"} for group in groups]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        scheduler = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        for number, (group, fresh) in enumerate(zip(self._groups(), wanted, strict=False)):
+            if all(group.get(k) == v for k, v in fresh.items() if k != "lr"):
+                continue
+            factor = scheduler.lr_lambdas[number](scheduler.last_epoch)
+            group.update({**fresh, "lr": fresh["initial_lr"] * factor})
+            scheduler.base_lrs[number] = fresh["initial_lr"]
+            scheduler._last_lr[number] = group["lr"]  # what is logged
+
+    def _groups(self) -> list[dict[str, Any]]:
+        assert self.optimizer is not None
+        return self.optimizer.param_groups
+
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """The batches of one step; the time that they are waited for is taken."""
         with self.speed.waiting():
