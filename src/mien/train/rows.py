@@ -15,7 +15,14 @@ from mien.data.build.shards import MANIFEST, Folder
 from mien.data.pictures import open_frames, open_path
 from mien.media import MediaError, read_picture
 from mien.sample import Sample
-from mien.train.mapped import CACHE_FOLDER, CHARACTERS, PICTURES, RowsError, mapped_table
+from mien.train.mapped import (
+    CACHE_FOLDER,
+    CHARACTERS,
+    PICTURES,
+    RowsError,
+    kept_beside,
+    mapped_table,
+)
 
 __all__ = ["InstructionRows", "RowsError", "fingerprint"]
 
@@ -32,7 +39,8 @@ class InstructionRows:
         place: folder of a set, folder of Parquet or JSON-lines files, or one such file.
         root: folder of the pictures: of one source, or with a folder for each source. By default
             where the set was built from.
-        cache: folder of the mapped file; `.mien/rows` beside the rows by default.
+        cache: folder of the mapped file; `.mien/rows` beside the rows by default, or in the user's
+            cache folder where the rows are read-only.
 
     Raises:
         RowsError: if there are no rows, or they are damaged.
@@ -45,8 +53,7 @@ class InstructionRows:
         self.place = Path(place)
         self.root = None if root is None else Path(root)
         self._files, self._roots = _files(self.place)
-        beside = self.place if self.place.is_dir() else self.place.parent
-        self._cache = beside / CACHE_FOLDER if cache is None else cache
+        self._cache = kept_beside(self.place, CACHE_FOLDER) if cache is None else cache
         self._open()
 
     def _open(self) -> None:

@@ -91,7 +91,7 @@ class StageTrainer(CountingTrainer):
         groups = [] if self.is_deepspeed_enabled else self._groups()
         wanted = [{k: v for k, v in group.items() if k != "params"} for group in groups]
         super()._load_optimizer_and_scheduler(checkpoint)
-        scheduler = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
         for number, (group, fresh) in enumerate(zip(self._groups(), wanted, strict=False)):
             if all(group.get(k) == v for k, v in fresh.items() if k != "lr"):
                 continue
