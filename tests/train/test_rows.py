@@ -45,13 +45,11 @@ def test_pictures_by_path_and_inside_of_rows(tmp_path):
 
 
 def test_rows_that_are_read_only_are_kept_elsewhere(tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
-    write_rows(tmp_path / "data", 4)
-    rows = tmp_path / "data" / "rows.jsonl"
+    rows = write_rows(tmp_path / "data", 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     real = os.access
     monkeypatch.setattr(os, "access", lambda p, m: Path(p) != tmp_path / "data" and real(p, m))
-    assert len(InstructionRows(rows)) == 4
+    assert len(InstructionRows(rows)) == 6
     assert not (tmp_path / "data" / ".mien").exists()
     assert len(list((tmp_path / "cache" / "mien").glob("*/rows/*.arrow"))) == 1
 
