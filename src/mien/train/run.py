@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.integrations import is_tensorboard_available
 
 from mien.train.claim import MODEL, claim
 from mien.train.feed import fill_caches, label_counts, open_feed
@@ -88,6 +89,8 @@ def train(recipe: Recipe, *, out: Path, resume: bool = True, change: bool = Fals
         mien.train.stops.TrainingError: if training cannot go on.
         mien.train.checkpoints.CheckpointError: if a checkpoint cannot be written.
     """
+    if "tensorboard" in recipe.report and not is_tensorboard_available():
+        raise ImportError("report: [tensorboard] needs it: pip install tensorboard")
     out = out.resolve()  # adapters name the model below them by its path
     claim(recipe, out, resume=resume, change=change)
     standing = _Standing(_named(recipe.start))
