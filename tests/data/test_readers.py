@@ -295,7 +295,7 @@ def test_disfa(tmp_path: Path) -> None:
     assert units(second)[12] == (False, 1.0)
     assert units(list(read("disfa", tmp_path, threshold=1))[1])[12] == (True, 1.0)
     assert {s.subject for s in read("disfa", tmp_path, fold=3, split="test")} == {"SN001"}
-    with pytest.raises(LayoutError, match="frames of SN001, right camera"):
+    with pytest.raises(RowError, match="frames of SN001, right camera"):
         list(read("disfa", tmp_path, camera="right"))
 
 

@@ -14,7 +14,7 @@ from mien.commands.data_leaks import leaks
 from mien.commands.data_review import review
 
 if TYPE_CHECKING:
-    from mien.data.check import Report
+    from mien.data.check_report import Report
 
 data_app = typer.Typer(
     help="Datasets on your disk: what mien reads, whether a copy is whole, what is made of it.",
@@ -180,8 +180,13 @@ def _show(report: Report) -> None:
                 console.print("    ...")
     for line in report.remedies:
         console.print(Text(line))
-    if report.ok:
+    if report.ok and report.compared:
         console.print("Nothing is wrong.")
+    elif report.ok:
+        console.print(
+            "Nothing wrong was found. Whether it is all there cannot be said: no published counts"
+            " are known."
+        )
 
 
 def _unit_cell(values: list[int] | None) -> str:

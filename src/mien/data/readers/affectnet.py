@@ -38,19 +38,26 @@ _COLUMNS = (
     *("facial_landmarks", "expression", "valence", "arousal"),
 )
 _NO_CLASS = (8, 9, 10)
+_LISTS = (
+    *("training.csv", "Manually_Annotated_file_lists/training.csv"),
+    *("validation.csv", "Manually_Annotated_file_lists/validation.csv"),
+)
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, name: str, order: str) -> Iterator[Sample]:
     splits = [s for s in ("train", "val") if split in (None, s)]
-    if (root / "train_set").is_dir() or (root / "val_set").is_dir():
+    if _layout(root) == "2021":
         return chain.from_iterable(_release_2021(root, s, bad, name, order) for s in splits)
-    lists = [
-        *("training.csv", "Manually_Annotated_file_lists/training.csv"),
-        *("validation.csv", "Manually_Annotated_file_lists/validation.csv"),
-    ]
-    if not any((root / file).is_file() for file in lists):
-        raise missing(root, ["train_set/", "val_set/", *lists], what="AffectNet", page=_PAGE)
+    if _layout(root) is None:
+        raise missing(root, ["train_set/", "val_set/", *_LISTS], what="AffectNet", page=_PAGE)
     return chain.from_iterable(_release_2017(root, s, bad, name, order) for s in splits)
+
+
+def _layout(root: Path) -> str | None:
+    """The year of the release that a folder holds; None for neither."""
+    if (root / "train_set").is_dir() or (root / "val_set").is_dir():
+        return "2021"
+    return "2017" if any((root / file).is_file() for file in _LISTS) else None
 
 
 def _release_2017(root: Path, split: str, bad: BadRow, name: str, order: str) -> Iterator[Sample]:
@@ -177,6 +184,7 @@ def _reader(name: str, labels: str) -> Reader:
         page=_PAGE,
         splits=("train", "val"),
         options={"order": ("owner", "alphabetical")},
+        layout=_layout,
     )
 
 

@@ -49,16 +49,54 @@ Labels = tuple[Expression | None, tuple[ActionUnit, ...] | None, float | None, f
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, need: str) -> Iterator[Sample]:
-    files = _annotation_files(root)
+    videos = list(_videos(root, split, need))
     images = [root / name for name in _IMAGES if (root / name).is_dir()]
     if not images:
         raise missing(root, _IMAGES, what="folder of aligned faces", page=_PAGE)
-    for video, tasks in sorted(files.items()):
+    for video, name, tasks in videos:
+        yield from _video(root, images, video, name, tasks, need, bad)
+
+
+def _videos(
+    root: Path, split: str | None, need: str
+) -> Iterator[tuple[str, str, dict[str, tuple[str, Path]]]]:
+    """Name, split and files of each video with enough annotations."""
+    for video, tasks in sorted(_annotation_files(root).items()):
         own = {where for where, _ in tasks.values()}
         name = own.pop() if len(own) == 1 else _MIXED
-        if split not in (None, name) or not _enough(set(tasks), need):
-            continue
-        yield from _video(root, images, video, name, tasks, need, bad)
+        if split in (None, name) and _enough(set(tasks), need):
+            yield video, name, tasks
+
+
+def _gaps(root: Path, split: str | None, *, need: str) -> Iterator[tuple[str, int, int]]:
+    """Videos with their numbers of labelled frames and of those without a picture."""
+    for video, _, tasks in _videos(root, split, need):
+        lines = {task: _lines(path) for task, (_, path) in tasks.items()}
+        folders = [root / name / video for name in _IMAGES]
+        names = pictures_in(next((folder for folder in folders if folder.is_dir()), folders[0]))
+        there = {int(n) for n in (name.rsplit(".", 1)[0] for name in names) if n.isdecimal()}
+        labelled = [
+            frame
+            for frame in range(1, max(map(len, lines.values())) + 1)
+            if _enough(
+                {
+                    task
+                    for task, values in lines.items()
+                    if frame <= len(values) and _labelled(task, values[frame - 1])
+                },
+                need,
+            )
+        ]
+        yield video, len(labelled), sum(frame not in there for frame in labelled)
+
+
+def _labelled(task: str, line: str) -> bool:
+    """Whether a line of a file says anything of its frame."""
+    try:
+        values = {float(cell) for cell in line.split(",")}
+    except ValueError:
+        return False  # the reader reports the line
+    return -5 not in values if task == "valence" else values != {-1}
 
 
 def _annotation_files(root: Path) -> dict[str, dict[str, tuple[str, Path]]]:
@@ -251,6 +289,8 @@ FRAMES = Reader(
     page=_PAGE,
     splits=("train", "validation", _MIXED),
     options=_NEED,
+    optional=(_MIXED,),
+    gaps=_gaps,
 )
 STATIC = Reader(
     name="affwild2_static",

@@ -60,6 +60,11 @@ class Reader:
         own_splits: True where the data themselves name the splits.
         options: option name to the values that it takes, the default first. An empty tuple takes
             any text, with no default.
+        optional: splits that a whole copy may lack.
+        people: all who are in a whole copy, where that is published.
+        layout: names the layout of a folder, for a dataset that is handed out in several.
+        gaps: of a dataset that labels frames: takes root, split and ``**options``, and gives each
+            clip with its number of labelled frames and how many of them have no picture.
     """
 
     name: str
@@ -73,6 +78,10 @@ class Reader:
     splits: tuple[str, ...] = ()
     own_splits: bool = False
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    people: frozenset[str] = frozenset()
+    layout: Callable[[Path], str | None] | None = None
+    gaps: Callable[..., Iterator[tuple[str, int, int]]] | None = None
 
     def settings(self, split: str | None, options: Mapping[str, Any]) -> dict[str, str]:
         """Checks what a user asks for, and fills in the defaults.

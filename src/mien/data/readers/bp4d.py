@@ -33,6 +33,7 @@ _PAGE = "docs/datasets/bp4d.md"
 _LICENCE = "licence for a fee; research only"
 _NAME = re.compile(r"(?P<subject>[FM]\d{3})_(?P<task>T\d+)")
 _UNKNOWN = 9
+_PLACES = ("2D+3D/", "img/", "Images/", "images/", "")
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, units: str) -> Iterator[Sample]:
@@ -54,15 +55,26 @@ def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, units: str) 
         named = _NAME.fullmatch(path.stem)
         assert named is not None
         subject, task = named["subject"], named["task"]
-        own = None if fold == "none" else fold_split(BP4D_PARTS, int(fold), subject)
-        if split not in (None, own):
+        try:
+            own = None if fold == "none" else fold_split(BP4D_PARTS, int(fold), subject)
+            if split not in (None, own):
+                continue
+            folder = find(
+                root,
+                [f"{base}{subject}/{task}" for base in _PLACES],
+                what=f"frames of {subject} {task}",
+                page=_PAGE,
+            )
+        except ValueError as error:
+            bad(str(path), str(error))
             continue
-        yield from _task(root, path, subject, task, own, intensities, units, bad)
+        yield from _task(root, path, folder, subject, task, own, intensities, units, bad)
 
 
 def _task(
     root: Path,
     path: Path,
+    folder: Path,
     subject: str,
     task: str,
     split: str | None,
@@ -70,12 +82,6 @@ def _task(
     units: str,
     bad: BadRow,
 ) -> Iterator[Sample]:
-    folder = find(
-        root,
-        [f"{base}{subject}/{task}" for base in ("2D+3D/", "img/", "Images/", "images/", "")],
-        what=f"frames of {subject} {task}",
-        page=_PAGE,
-    )
     inside = folder.relative_to(root).as_posix()
     # The names are frame numbers, with or without leading zeros.
     names = {whole(name.rsplit(".", 1)[0]): name for name in _numbered(folder)}
@@ -144,4 +150,5 @@ READER = Reader(
     page=_PAGE,
     splits=("train", "test"),
     options={"fold": ("none", "1", "2", "3"), "units": ("benchmark", "all")},
+    people=frozenset().union(*BP4D_PARTS),
 )

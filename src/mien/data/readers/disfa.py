@@ -56,18 +56,22 @@ def _read(
     if not people:
         raise LayoutError(f"{labels}: no folders like SN001. {_PAGE} shows the layout")
     for subject in people:
-        own = None if fold == "none" else fold_split(DISFA_PARTS, int(fold), subject)
-        if split not in (None, own):
+        try:
+            own = None if fold == "none" else fold_split(DISFA_PARTS, int(fold), subject)
+            if split not in (None, own):
+                continue
+            paths = _Paths(root, subject, camera)
+        except ValueError as error:
+            bad(str(labels / subject), str(error))
             continue
-        yield from _person(root, labels / subject, own, camera, int(threshold), bad)
+        yield from _person(paths, labels / subject, own, camera, int(threshold), bad)
 
 
 def _person(
-    root: Path, folder: Path, split: str | None, camera: str, threshold: int, bad: BadRow
+    paths: _Paths, folder: Path, split: str | None, camera: str, threshold: int, bad: BadRow
 ) -> Iterator[Sample]:
     subject = folder.name
     grades = {au: _grades(folder / f"{subject}_au{au}.txt", bad) for au in _UNITS}
-    paths = _Paths(root, subject, camera)
 
     def make(frame: int) -> Sample:
         values = {au: by_frame.get(frame) for au, by_frame in grades.items()}
@@ -172,4 +176,5 @@ READER = Reader(
         "threshold": ("2", "1"),
         "fold": ("none", "1", "2", "3"),
     },
+    people=frozenset().union(*DISFA_PARTS),
 )

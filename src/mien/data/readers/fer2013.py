@@ -42,16 +42,25 @@ TABLES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, order: str) -> Iterator[Sample]:
-    table = next((root / name for name in TABLES if (root / name).is_file()), None)
-    if table is not None:
+    kind = layout(root)
+    if kind == "table":
+        table = next(root / name for name in TABLES if (root / name).is_file())
         return _table(root, table, split, bad)
-    if (root / "train").is_dir() or (root / "test").is_dir():
+    if kind == "folders":
         return _folders(root, split, bad)
-    files = sorted(root.rglob("*.parquet"))
-    if files:
-        return _parquet(root, files, split, bad, order)
+    if kind == "parquet":
+        return _parquet(root, sorted(root.rglob("*.parquet")), split, bad, order)
     looked = (*TABLES, "train/", "test/", "*.parquet")
     raise missing(root, looked, what="FER2013", page=_PAGE)
+
+
+def layout(root: Path) -> str | None:
+    """Which of the three layouts a folder has: "table", "folders" or "parquet"; None for none."""
+    if any((root / name).is_file() for name in TABLES):
+        return "table"
+    if (root / "train").is_dir() or (root / "test").is_dir():
+        return "folders"
+    return "parquet" if next(root.rglob("*.parquet"), None) is not None else None
 
 
 def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
@@ -232,4 +241,6 @@ READER = Reader(
     page=_PAGE,
     splits=("train", "validation", "test"),
     options={"order": ("unknown", "owner", "alphabetical")},
+    optional=("validation",),
+    layout=layout,
 )

@@ -78,4 +78,5 @@ READER = Reader(
     url="",
     page=_PAGE,
     splits=("train", "test"),
+    optional=("train", "test"),
 )
