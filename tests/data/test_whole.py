@@ -77,7 +77,7 @@ def test_labelled_frames_without_a_picture(tmp_path: Path) -> None:
         (tmp_path / f"cropped_aligned/v1/{frame:05d}.jpg").unlink()
     report = check_dataset("affwild2", tmp_path)
     words = "2 of 3 labelled frames have no picture, most of them in v1 (2)"
-    assert report.differences[1:] == [words]
+    assert report.differences[-1] == words
     assert check_dataset("affwild2", tmp_path, split="mixed").ok
 
 

@@ -101,7 +101,7 @@ def check(
 
     from mien.commands.progress import progress_bar
     from mien.data.check import check_dataset
-    from mien.data.readers import DataError
+    from mien.data.readers import AskError, DataError
 
     try:
         with progress_bar(Console(stderr=True)) as bar:
@@ -119,7 +119,7 @@ def check(
             typer.echo(json.dumps({"name": name, "ok": False, "error": str(error)}))
         else:
             typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, AskError) else 1) from None
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:

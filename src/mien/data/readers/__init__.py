@@ -28,10 +28,19 @@ from mien.data.readers import (
     rendered,
     table,
 )
-from mien.data.readers.base import BadRow, DataError, LayoutError, Reader, RowError, stop
+from mien.data.readers.base import AskError, BadRow, DataError, LayoutError, Reader, RowError, stop
 from mien.sample import Sample
 
-__all__ = ["READERS", "DataError", "LayoutError", "Reader", "RowError", "read", "reader"]
+__all__ = [
+    "READERS",
+    "AskError",
+    "DataError",
+    "LayoutError",
+    "Reader",
+    "RowError",
+    "read",
+    "reader",
+]
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
@@ -66,13 +75,13 @@ def reader(name: str) -> Reader:
     """The reader of a dataset.
 
     Raises:
-        DataError: if mien has none of this name.
+        AskError: if mien has none of this name.
     """
     try:
         return READERS[name.lower()]
     except KeyError:
         known = ", ".join(READERS)
-        raise DataError(f"unknown dataset {name!r}; mien reads {known}") from None
+        raise AskError(f"unknown dataset {name!r}; mien reads {known}") from None
 
 
 def read(

@@ -26,6 +26,10 @@ class DataError(ValueError):
     """Something about a dataset is wrong; the message names it and the remedy."""
 
 
+class AskError(DataError):
+    """A dataset, split or option is asked for that there is none of."""
+
+
 class LayoutError(DataError):
     """A folder is not laid out as a reader expects."""
 
@@ -87,20 +91,20 @@ class Reader:
         """Checks what a user asks for, and fills in the defaults.
 
         Raises:
-            DataError: on an unknown split, option or value.
+            AskError: on an unknown split, option or value.
         """
         if split is not None and self.splits and split not in self.splits:
-            raise DataError(f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}")
+            raise AskError(f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}")
         if split is not None and not self.splits and not self.own_splits:
-            raise DataError(f"{self.name} has no splits; leave the split out")
+            raise AskError(f"{self.name} has no splits; leave the split out")
         found = {name: values[0] for name, values in self.options.items() if values}
         for name, value in options.items():
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
-                raise DataError(f"{self.name} has no option {name!r}; it has: {known}")
+                raise AskError(f"{self.name} has no option {name!r}; it has: {known}")
             values, text = self.options[name], str(value)
             if values and text not in values:
-                raise DataError(
+                raise AskError(
                     f"{self.name}: option {name} is {text!r}, not one of {', '.join(values)}"
                 )
             found[name] = text

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from mien import facs
 from mien.data.folds import BP4D_PARTS, fold_split
-from mien.data.readers.base import BadRow, LayoutError, Reader, each, find
+from mien.data.readers.base import AskError, BadRow, LayoutError, Reader, each, find
 from mien.data.readers.files import csv_rows, pictures_in, text_lines, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
@@ -38,7 +38,7 @@ _PLACES = ("2D+3D/", "img/", "Images/", "images/", "")
 
 def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, units: str) -> Iterator[Sample]:
     if split is not None and fold == "none":
-        raise LayoutError("bp4d has splits only within a fold; give fold=1, 2 or 3")
+        raise AskError("bp4d has splits only within a fold; give fold=1, 2 or 3")
     codes = find(
         root,
         ["AUCoding/AU_OCC", "AU_OCC", "AUCoding", "AU/OCC"],

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.data.folds import DISFA_PARTS, fold_split
-from mien.data.readers.base import BadRow, LayoutError, Reader, each, find, missing
+from mien.data.readers.base import AskError, BadRow, LayoutError, Reader, each, find, missing
 from mien.data.readers.files import pictures_in, text_lines, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
@@ -45,7 +45,7 @@ def _read(
     root: Path, split: str | None, bad: BadRow, *, camera: str, threshold: str, fold: str
 ) -> Iterator[Sample]:
     if split is not None and fold == "none":
-        raise LayoutError("disfa has splits only within a fold; give fold=1, 2 or 3")
+        raise AskError("disfa has splits only within a fold; give fold=1, 2 or 3")
     labels = find(
         root,
         ["ActionUnit_Labels", "ActionUnit_Labels/ActionUnit_Labels"],
