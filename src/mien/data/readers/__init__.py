@@ -116,4 +116,21 @@ def read(
             f"{root}: no such folder. {entry.title}: {entry.access}; {entry.page} says where to"
             " put it"
         )
-    return entry.read(root, split, bad, **settings)
+    if root.is_file() and not entry.single:
+        raise LayoutError(
+            f"{root}: a file; give the folder of {entry.title}. {entry.page} shows the layout"
+        )
+    return _guarded(entry, root, split, bad, settings)
+
+
+def _guarded(
+    entry: Reader, root: Path, split: str | None, bad: BadRow, settings: Mapping[str, str]
+) -> Iterator[Sample]:
+    """The reader's own rows; a file that the system does not give is an error with its name."""
+    try:
+        yield from entry.read(root, split, bad, **settings)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise LayoutError(
+            f"{error.filename or root}: cannot be read ({why}); copy or download it again"
+        ) from error

@@ -64,6 +64,7 @@ class Reader:
         own_splits: True where the data themselves name the splits.
         options: option name to the values that it takes, the default first. An empty tuple takes
             any text, with no default.
+        single: whether a single file can stand in place of the folder.
         optional: splits that a whole copy may lack.
         people: all who are in a whole copy, where that is published.
         layout: names the layout of a folder, for a dataset that is handed out in several.
@@ -82,6 +83,7 @@ class Reader:
     splits: tuple[str, ...] = ()
     own_splits: bool = False
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    single: bool = False
     optional: tuple[str, ...] = ()
     people: frozenset[str] = frozenset()
     layout: Callable[[Path], str | None] | None = None
@@ -151,8 +153,8 @@ def each(
 
     Args:
         rows: pairs of where the row is and what is in it.
-        make: gives the Sample, or None for a row to leave out; raises ValueError, KeyError or
-            IndexError on a row that does not fit.
+        make: gives the Sample, or None for a row to leave out; raises ValueError, KeyError,
+            IndexError, TypeError or AttributeError on a row that does not fit.
         bad: see `BadRow`.
     """
     for where, row in rows:
@@ -164,6 +166,8 @@ def each(
             bad(where, f"no column or key {error}")
         except IndexError:
             bad(where, "too few values")
+        except (TypeError, AttributeError) as error:  # JSON holds a number where a list belongs
+            bad(where, f"a value is of the wrong kind ({error})")
         except (ValueError, OSError) as error:
             bad(where, str(error))
         else:

@@ -63,7 +63,9 @@ def _label_sets(rows: list[dict[str, Any]]) -> dict[str, str]:
     words: dict[str, set[str]] = {}
     for row in rows:
         known = facs.expression_words()
-        found = {known[w] for w in (str(x).lower() for x in row.get("labels") or ()) if w in known}
+        labels = row.get("labels")
+        own = [str(x).lower() for x in labels] if isinstance(labels, list) else []
+        found = {known[w] for w in own if w in known}
         words.setdefault(str(row.get("dataset")), set()).update(found)
     return {
         source: label_set_of(found & set(facs.LABEL_SETS["basic8"]))

@@ -30,7 +30,7 @@ from mien.data.readers.base import (
     named_expression,
     numbered_expression,
 )
-from mien.data.readers.files import pictures_in, whole
+from mien.data.readers.files import open_parquet, pictures_in, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
@@ -70,10 +70,13 @@ def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
         ``file:line``, number of the row from 0, byte at which it begins, and its cells.
 
     Raises:
-        LayoutError: if there is no column of pixels.
+        LayoutError: if there is no column of pixels, or no text.
     """
     with path.open("rb") as file:
-        header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+        try:
+            header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise LayoutError(f"{path}: not a table in UTF-8 ({error}); copy it again") from error
         names = [name.strip().lower() for name in header]
         if "pixels" not in names:
             raise LayoutError(f"{path}: no column 'pixels' in {', '.join(names)}. See {_PAGE}")
@@ -86,7 +89,8 @@ def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
             line += 1
             if not raw.strip():
                 continue
-            cells = next(csv.reader([raw.decode("utf-8", errors="replace")]), [])
+            text = raw.decode("utf-8", errors="replace").replace("\0", "")
+            cells = next(csv.reader([text]), [])
             yield f"{path}:{line}", number, offset, dict(zip(names, cells, strict=False))
             number += 1
 
@@ -147,14 +151,12 @@ def _folders(root: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
 def _parquet(
     root: Path, files: list[Path], split: str | None, bad: BadRow, order: str
 ) -> Iterator[Sample]:
-    import pyarrow.parquet as pq
-
     for path in files:
         own = _split_in_name(path)
         if split not in (None, own):
             continue
         inside = path.relative_to(root).as_posix()
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             schema = file.schema_arrow
             column = next((c for c in ("label", "labels", "emotion") if c in schema.names), None)
             if column is None:

@@ -27,7 +27,6 @@ label distribution", ICMI 2016, and the code of its authors.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -179,13 +178,12 @@ def _folders(
         if not labels.is_file():
             raise missing(labels.parent, ["label.csv"], what="votes", page=_PAGE)
 
-        def make(row: list[str], own: str = own, folder: str = folder) -> Sample | None:
-            votes = [whole(cell) for cell in row[2:]]
-            return _sample(row[0], f"{base}{folder}/{row[0]}", own, votes, rule, unknown)
+        def make(row: dict[str, str], own: str = own, folder: str = folder) -> Sample | None:
+            votes = [whole(row[column]) for column in _COLUMNS]
+            image = f"{base}{folder}/{row['name']}"
+            return _sample(row["name"], image, own, votes, rule, unknown)
 
-        with labels.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file)
-            yield from each(((f"{labels}:{lines.line_num}", r) for r in lines if r), make, bad)
+        yield from each(csv_rows(labels, columns=("name", "box", *_COLUMNS)), make, bad)
 
 
 READER = Reader(

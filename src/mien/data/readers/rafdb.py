@@ -80,7 +80,7 @@ def _compound(number: int) -> str:
 def _attributes(path: Path) -> dict[str, str | float]:
     """Gender, race and age group; nothing where the file is not there."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return {}
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.data.readers.base import BadRow, LayoutError, Reader, each, missing
-from mien.data.readers.files import text_lines
+from mien.data.readers.files import open_parquet, text_lines
 from mien.sample import Sample
 from mien.synth.rows import LABEL_COLUMNS, sample_of
 
@@ -39,29 +39,32 @@ def _read(root: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
 
 
 def _lines(path: Path, bad: BadRow) -> Iterator[Sample]:
-    yield from each(text_lines(path), Sample.from_json, bad)
+    yield from each(text_lines(path), _line, bad)
+
+
+def _line(text: str) -> Sample:
+    sample = Sample.from_json(text)
+    for name in ("id", "dataset", "image", "video", "subject", "split", "licence"):
+        value = getattr(sample, name)
+        if not isinstance(value, str | None):
+            raise ValueError(f"{name} is {value!r}, not a text")
+    return sample
 
 
 def _table(path: Path, bad: BadRow) -> Iterator[Sample]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            names = set(file.schema_arrow.names)
-            lacking = [c for c in LABEL_COLUMNS if c.split(".")[0] not in names]
-            if lacking:
-                raise LayoutError(
-                    f"{path}: no table of `mien synth`: it lacks {', '.join(lacking)}. See {_PAGE}"
-                )
-            number = 0
-            for batch in file.iter_batches(1024, columns=list(LABEL_COLUMNS)):
-                rows = [(number + k, row) for k, row in enumerate(batch.to_pylist())]
-                places = ((f"{path}, row {k}", (k, row)) for k, row in rows)
-                yield from each(places, lambda item: _sample(path, *item), bad)
-                number += len(rows)
-    except (OSError, pa.ArrowException) as error:
-        raise LayoutError(f"{path}: cannot be read as Parquet ({error}); copy it again") from error
+    with open_parquet(path) as file:
+        names = set(file.schema_arrow.names)
+        lacking = [c for c in LABEL_COLUMNS if c.split(".")[0] not in names]
+        if lacking:
+            raise LayoutError(
+                f"{path}: no table of `mien synth`: it lacks {', '.join(lacking)}. See {_PAGE}"
+            )
+        number = 0
+        for batch in file.iter_batches(1024, columns=list(LABEL_COLUMNS)):
+            rows = [(number + k, row) for k, row in enumerate(batch.to_pylist())]
+            places = ((f"{path}, row {k}", (k, row)) for k, row in rows)
+            yield from each(places, lambda item: _sample(path, *item), bad)
+            number += len(rows)
 
 
 def _sample(path: Path, number: int, row: dict[str, Any]) -> Sample:
@@ -77,6 +80,7 @@ READER = Reader(
     access="mien synth --out DIR",
     url="",
     page=_PAGE,
+    single=True,
     splits=("train", "test"),
     optional=("train", "test"),
 )

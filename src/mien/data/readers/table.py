@@ -179,6 +179,7 @@ READER = Reader(
     access="write it",
     url="",
     page=_PAGE,
+    single=True,
     own_splits=True,
     options={"file": ()},
 )
