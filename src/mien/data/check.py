@@ -146,23 +146,24 @@ def _contradiction(report: Report, sample: Sample, labelled: dict[int, Labelled]
     shown = (sample.image or sample.video or sample.frames[0], sample.box, sample.subject)
     key = int.from_bytes(hashlib.blake2b(repr(shown).encode(), digest_size=8).digest(), "big")
     labels = labels_of(sample)
+    expression = labels.expression or labels.compound
     present = sum(1 << au for au in labels.present or ())
     absent = sum(1 << au for au in labels.absent)
     if key not in labelled:
-        labelled[key] = (labels.expression, present, absent)
+        labelled[key] = (expression, present, absent)
         return
     before, was, was_not = labelled[key]
-    differs = None not in (before, labels.expression) and before != labels.expression
+    differs = None not in (before, expression) and before != expression
     if differs or present & was_not or absent & was:
         report.contradictions.add(f"{shown[0]} as {sample.id}")
 
 
 def _remedies(report: Report, entry: Reader) -> None:
-    page = entry.page
+    hint = entry.hint
     remedies = {
         "bad_rows": "Rows and parts: unpack the lists of labels and the folders named above again;"
-        f" {page} shows what they hold.",
-        "missing": f"Missing files: unpack the archives of pictures again, all parts; {page} shows"
+        f" {hint} shows what they hold.",
+        "missing": f"Missing files: unpack the archives of pictures again, all parts; {hint} shows"
         " where they belong.",
         "unreadable": "Unreadable pictures: unpack or download these files again.",
         "duplicates": "Ids: look for a list that was copied or merged twice.",

@@ -113,12 +113,12 @@ def read(
     root = Path(root).expanduser()
     if not root.exists():
         raise LayoutError(
-            f"{root}: no such folder. {entry.title}: {entry.access}; {entry.page} says where to"
+            f"{root}: no such folder. {entry.title}: {entry.access}; {entry.hint} says where to"
             " put it"
         )
     if root.is_file() and not entry.single:
         raise LayoutError(
-            f"{root}: a file; give the folder of {entry.title}. {entry.page} shows the layout"
+            f"{root}: a file; give the folder of {entry.title}. {entry.hint} shows the layout"
         )
     return _guarded(entry, root, split, bad, settings)
 

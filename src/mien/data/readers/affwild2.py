@@ -33,7 +33,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
-_PAGE = "docs/datasets/affwild2.md"
+_HELP = "`mien data list affwild2`"
 _LICENCE = "non-commercial research only"
 _UNITS = DATASETS["affwild2"].action_units
 _TASKS = {
@@ -52,7 +52,7 @@ def _read(root: Path, split: str | None, bad: BadRow, *, need: str) -> Iterator[
     videos = list(_videos(root, split, need))
     images = [root / name for name in _IMAGES if (root / name).is_dir()]
     if not images:
-        raise missing(root, _IMAGES, what="folder of aligned faces", page=_PAGE)
+        raise missing(root, _IMAGES, what="folder of aligned faces", hint=_HELP)
     for video, name, tasks in videos:
         yield from _video(root, images, video, name, tasks, need, bad)
 
@@ -110,7 +110,7 @@ def _annotation_files(root: Path) -> dict[str, dict[str, tuple[str, Path]]]:
                         found.setdefault(path.stem, {})[task] = (split, path)
     if not found:
         looked = [f"*/{name}/Train_Set/*.txt" for names in _TASKS.values() for name in names]
-        raise missing(root, looked, what="annotations", page=_PAGE)
+        raise missing(root, looked, what="annotations", hint=_HELP)
     return found
 
 
@@ -222,7 +222,7 @@ def _read_static(root: Path, split: str | None, bad: BadRow, *, need: str) -> It
         "train": ("train_set.txt", "training_set_annotations.txt", "train_set_annotations.txt"),
         "validation": ("validation_set.txt", "validation_set_annotations.txt"),
     }
-    images = find(root, _IMAGES, what="folder of aligned faces", page=_PAGE)
+    images = find(root, _IMAGES, what="folder of aligned faces", hint=_HELP)
     inside = images.relative_to(root).as_posix()
     for own, names in lists.items():
         if split not in (None, own):
@@ -235,7 +235,7 @@ def _read_static(root: Path, split: str | None, bad: BadRow, *, need: str) -> It
                 for base in ("MTL_Challenge/", "", "*/MTL_Challenge/")
             ],
             what=f"list of the {own} split",
-            page=_PAGE,
+            hint=_HELP,
         )
 
         def make(line: str, own: str = own) -> Sample | None:
@@ -270,7 +270,7 @@ def _read_static(root: Path, split: str | None, bad: BadRow, *, need: str) -> It
         rows = text_lines(path)
         first = next(rows, None)
         if first is None or not first[1].lower().startswith("image"):
-            raise LayoutError(f"{path}: does not begin with 'image,valence,...'. See {_PAGE}")
+            raise LayoutError(f"{path}: does not begin with 'image,valence,...'. See {_HELP}")
         yield from each(rows, make, bad)
 
 
@@ -286,7 +286,7 @@ FRAMES = Reader(
     licence=_LICENCE,
     access=_ACCESS,
     url=_URL,
-    page=_PAGE,
+    page="docs/datasets/affwild2.md",
     splits=("train", "validation", _MIXED),
     options=_NEED,
     optional=(_MIXED,),
@@ -300,7 +300,7 @@ STATIC = Reader(
     licence=_LICENCE,
     access=_ACCESS,
     url=_URL,
-    page=_PAGE,
+    page="docs/datasets/affwild2.md",
     splits=("train", "validation"),
     options=_NEED,
 )

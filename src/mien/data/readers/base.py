@@ -59,7 +59,7 @@ class Reader:
         licence: its terms in a few words; every Sample carries them.
         access: how to get it.
         url: where to ask.
-        page: its page in the documentation.
+        page: its page in the documentation, which stands in the package, too.
         splits: names of its splits; empty where it has none.
         own_splits: True where the data themselves name the splits.
         options: option name to the values that it takes, the default first. An empty tuple takes
@@ -89,6 +89,11 @@ class Reader:
     layout: Callable[[Path], str | None] | None = None
     gaps: Callable[..., Iterator[tuple[str, int, int]]] | None = None
 
+    @property
+    def hint(self) -> str:
+        """The command that prints its page."""
+        return f"`mien data list {self.name}`"
+
     def settings(self, split: str | None, options: Mapping[str, Any]) -> dict[str, str]:
         """Checks what a user asks for, and fills in the defaults.
 
@@ -113,14 +118,14 @@ class Reader:
         return found
 
 
-def find(root: Path, candidates: Iterable[str], *, what: str, page: str) -> Path:
+def find(root: Path, candidates: Iterable[str], *, what: str, hint: str) -> Path:
     """The first of some paths that exists below a folder.
 
     Args:
         root: the dataset's folder.
         candidates: paths relative to it, the most likely first; ``*`` matches within one name.
         what: what it is, for the error.
-        page: the page that shows the layout.
+        hint: the command that shows the layout.
 
     Raises:
         LayoutError: if there is none; it says what was looked for and what is there.
@@ -133,16 +138,16 @@ def find(root: Path, candidates: Iterable[str], *, what: str, page: str) -> Path
                 return found[0]
         elif (root / name).exists():
             return root / name
-    raise missing(root, names, what=what, page=page)
+    raise missing(root, names, what=what, hint=hint)
 
 
-def missing(root: Path, names: Iterable[str], *, what: str, page: str) -> LayoutError:
+def missing(root: Path, names: Iterable[str], *, what: str, hint: str) -> LayoutError:
     """The error for a part of a dataset that is not there."""
     looked = ", ".join(names)
     there = sorted(p.name + ("/" if p.is_dir() else "") for p in root.iterdir())[:8]
     found = ", ".join(there) if there else "nothing"
     return LayoutError(
-        f"{root}: no {what}. Looked for {looked}; found {found}. {page} shows the layout"
+        f"{root}: no {what}. Looked for {looked}; found {found}. {hint} shows the layout"
     )
 
 

@@ -29,7 +29,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit
 
-_PAGE = "docs/datasets/bp4d.md"
+_HELP = "`mien data list bp4d`"
 _LICENCE = "licence for a fee; research only"
 _NAME = re.compile(r"(?P<subject>[FM]\d{3})_(?P<task>T\d+)")
 _UNKNOWN = 9
@@ -43,11 +43,11 @@ def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, units: str) 
         root,
         ["AUCoding/AU_OCC", "AU_OCC", "AUCoding", "AU/OCC"],
         what="folder of occurrence codes",
-        page=_PAGE,
+        hint=_HELP,
     )
     files = sorted(p for p in codes.glob("*.csv") if _NAME.fullmatch(p.stem))
     if not files:
-        raise LayoutError(f"{codes}: no files like F001_T1.csv. {_PAGE} shows the layout")
+        raise LayoutError(f"{codes}: no files like F001_T1.csv. {_HELP} shows the layout")
     intensities = next(
         (root / p for p in ("AUCoding/AU_INT", "AU_INT") if (root / p).is_dir()), None
     )
@@ -63,7 +63,7 @@ def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, units: str) 
                 root,
                 [f"{base}{subject}/{task}" for base in _PLACES],
                 what=f"frames of {subject} {task}",
-                page=_PAGE,
+                hint=_HELP,
             )
         except ValueError as error:
             bad(str(path), str(error))
@@ -147,7 +147,7 @@ READER = Reader(
     licence=_LICENCE,
     access="a licence agreement and a fee, by a member of staff of a university",
     url="https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
-    page=_PAGE,
+    page="docs/datasets/bp4d.md",
     splits=("train", "test"),
     options={"fold": ("none", "1", "2", "3"), "units": ("benchmark", "all")},
     people=frozenset().union(*BP4D_PARTS),

@@ -31,7 +31,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit
 
-_PAGE = "docs/datasets/disfa.md"
+_HELP = "`mien data list disfa`"
 _LICENCE = "non-commercial research only"
 _UNITS = DATASETS["disfa"].action_units
 _FRAME_FOLDERS = ("img", "images", "Images", "frames")
@@ -50,11 +50,11 @@ def _read(
         root,
         ["ActionUnit_Labels", "ActionUnit_Labels/ActionUnit_Labels"],
         what="folder of labels",
-        page=_PAGE,
+        hint=_HELP,
     )
     people = sorted(p.name for p in labels.iterdir() if p.is_dir() and p.name.startswith("SN"))
     if not people:
-        raise LayoutError(f"{labels}: no folders like SN001. {_PAGE} shows the layout")
+        raise LayoutError(f"{labels}: no folders like SN001. {_HELP} shows the layout")
     for subject in people:
         try:
             own = None if fold == "none" else fold_split(DISFA_PARTS, int(fold), subject)
@@ -143,7 +143,7 @@ class _Paths:
                 root,
                 [*folders[:2], *videos],
                 what=f"frames of {subject}, {camera} camera",
-                page=_PAGE,
+                hint=_HELP,
             )
         self.place = found
 
@@ -169,7 +169,7 @@ READER = Reader(
     licence=_LICENCE,
     access="sign the owners' agreement, by a member of staff of a university",
     url="http://mohammadmahoor.com/disfa/",
-    page=_PAGE,
+    page="docs/datasets/disfa.md",
     splits=("train", "test"),
     options={
         "camera": ("left", "right"),

@@ -31,7 +31,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
-_PAGE = "docs/datasets/fea20k.md"
+_HELP = "`mien data list fea20k`"
 _LICENCE = "research only; pictures have the terms of their source"
 _CODED = {
     name: DATASETS[name].benchmark_units or DATASETS[name].action_units
@@ -42,7 +42,7 @@ _CODED = {
 def _read(root: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
     files = sorted(p for p in root.rglob("*.json*") if p.suffix in (".jsonl", ".json"))
     if not files:
-        raise missing(root, ["*.jsonl", "*.json"], what="annotations", page=_PAGE)
+        raise missing(root, ["*.jsonl", "*.json"], what="annotations", hint=_HELP)
     places: dict[str, str] = {}
     for path in files:
         own = "test" if "test" in path.stem.lower() else "train"
@@ -135,6 +135,6 @@ READER = Reader(
     licence=_LICENCE,
     access="annotations from Hugging Face (QBiscuits/FEA-20K); pictures from each source",
     url="https://huggingface.co/datasets/QBiscuits/FEA-20K",
-    page=_PAGE,
+    page="docs/datasets/fea20k.md",
     splits=("train", "test"),
 )

@@ -35,7 +35,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
 
-_PAGE = "docs/datasets/fer2013.md"
+_HELP = "`mien data list fer2013`"
 _LICENCE = "research only; pictures from a web search"
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 TABLES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
@@ -51,7 +51,7 @@ def _read(root: Path, split: str | None, bad: BadRow, *, order: str) -> Iterator
     if kind == "parquet":
         return _parquet(root, sorted(root.rglob("*.parquet")), split, bad, order)
     looked = (*TABLES, "train/", "test/", "*.parquet")
-    raise missing(root, looked, what="FER2013", page=_PAGE)
+    raise missing(root, looked, what="FER2013", hint=_HELP)
 
 
 def layout(root: Path) -> str | None:
@@ -79,7 +79,7 @@ def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
             raise LayoutError(f"{path}: not a table in UTF-8 ({error}); copy it again") from error
         names = [name.strip().lower() for name in header]
         if "pixels" not in names:
-            raise LayoutError(f"{path}: no column 'pixels' in {', '.join(names)}. See {_PAGE}")
+            raise LayoutError(f"{path}: no column 'pixels' in {', '.join(names)}. See {_HELP}")
         number, line = 0, 1
         while True:
             offset = file.tell()
@@ -240,7 +240,7 @@ READER = Reader(
     licence=_LICENCE,
     access="download from Kaggle with an account",
     url="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
-    page=_PAGE,
+    page="docs/datasets/fer2013.md",
     splits=("train", "validation", "test"),
     options={"order": ("unknown", "owner", "alphabetical")},
     optional=("validation",),

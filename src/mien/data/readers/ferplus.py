@@ -38,7 +38,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
 
-_PAGE = "docs/datasets/ferplus.md"
+_HELP = "`mien data list ferplus`"
 _LICENCE = "votes MIT; pictures of FER2013 research only"
 _CLASSES = tuple(DATASETS["ferplus"].expressions.values())
 _COLUMNS = (*_CLASSES, "unknown", "NF")
@@ -54,7 +54,7 @@ def _read(
     base = next((b for b in ("data/", "") if (root / b / "FER2013Test").is_dir()), None)
     if base is None:
         looked = ["fer2013new.csv", "data/FER2013Test/", "FER2013Test/"]
-        raise missing(root, looked, what="FERPlus", page=_PAGE)
+        raise missing(root, looked, what="FERPlus", hint=_HELP)
     return _folders(root, base, split, bad, rule, unknown)
 
 
@@ -140,7 +140,7 @@ def _tables(
 ) -> Iterator[Sample]:
     pixels = next((root / name for name in TABLES if (root / name).is_file()), None)
     if pixels is None:
-        raise missing(root, TABLES, what="grey values of FER2013", page=_PAGE)
+        raise missing(root, TABLES, what="grey values of FER2013", hint=_HELP)
     inside = pixels.relative_to(root).as_posix()
 
     def make(item: tuple[int, dict[str, str], dict[str, str]]) -> Sample | None:
@@ -176,7 +176,7 @@ def _folders(
             continue
         labels = root / base / folder / "label.csv"
         if not labels.is_file():
-            raise missing(labels.parent, ["label.csv"], what="votes", page=_PAGE)
+            raise missing(labels.parent, ["label.csv"], what="votes", hint=_HELP)
 
         def make(row: dict[str, str], own: str = own, folder: str = folder) -> Sample | None:
             votes = [whole(row[column]) for column in _COLUMNS]
@@ -194,7 +194,7 @@ READER = Reader(
     licence=_LICENCE,
     access="votes from the owners' repository, pictures from FER2013",
     url="https://github.com/microsoft/FERPlus",
-    page=_PAGE,
+    page="docs/datasets/ferplus.md",
     splits=("train", "validation", "test"),
     options={"rule": ("majority", "probability", "argmax"), "unknown": ("drop", "keep")},
 )
