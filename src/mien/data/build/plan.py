@@ -115,7 +115,8 @@ def survey(
             raise BuildError(f"source {source.name} has no sample{split}; check --split")
     if not found.rows:
         raise BuildError(
-            f"no sample has labels for any of the tasks {', '.join(settings.tasks)}; choose others"
+            f"no sample has labels for any of the tasks {', '.join(settings.tasks)}; choose others."
+            " `mien data list NAME` says what a dataset labels, and in which split"
         )
     return found
 
