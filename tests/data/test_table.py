@@ -16,7 +16,7 @@ from PIL import Image
 
 from mien import facs
 from mien.data.build.labels import labels_of
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildSettings
 from mien.data.pictures import open_frames, open_image
 from mien.data.readers import LayoutError, read
@@ -187,7 +187,7 @@ def test_a_built_set_is_read_face_by_face(form: str, embedded: bool, tmp_path: P
         made.append(made_up.sample(4, image=None, video="films/4.mkv"))
     sources = [made_up.MadeUp(made, folder=tmp_path / "root")]
     settings = BuildSettings(format=form, embed_images=embedded, tasks=("category", "au_detection"))
-    settings, found = prepare(sources, settings)
+    settings, found = made_up.prepare(sources, settings)
     build(sources, settings, found, tmp_path / "set")
     faces = list(read("synth", tmp_path / "set"))
     assert [face.id for face in faces] == [f"rafdb/{s.id}" for s in made]

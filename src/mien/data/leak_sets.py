@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mien.data.build.shards import MANIFEST, Folder
 from mien.data.build.sources import Source, parse_source
 from mien.data.leaks import Entry
 from mien.data.pictures import open_frames, open_path, spread
-from mien.data.readers import READERS, reader
+from mien.data.readers import READERS
 from mien.media import MediaError, read_picture
 from mien.sample import Sample
 
@@ -37,11 +38,13 @@ def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
         DataError: if a dataset cannot be read.
     """
     name, equals, _ = what.partition("=")
+    known = name.rpartition(":")[2].lower() in READERS
     path = Path(what).expanduser()
     lack = partial(str, "no picture in it; datasets are given as NAME=DIR")
-    if equals and (name.lower() in READERS or not ("/" in name or path.exists())):
-        source, split = _parse(what)
-        entries, lack = _dataset(source, split), partial(_lack, source, split)
+    if equals and (known or not ("/" in name or path.exists())):
+        source = parse_source(what)
+        entries = entries_of_samples(source.samples(None), source.folder)
+        lack = partial(_lack, source)
     elif not path.is_dir():
         raise BuildError(f"{what}: no such folder; give a folder, or a dataset as NAME=DIR")
     elif (path / MANIFEST).is_file():
@@ -55,24 +58,14 @@ def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
     yield from entries
 
 
-def _parse(what: str) -> tuple[Source, str | None]:
-    """Source and split. An @ may be a part of the folder's name, too."""
-    text, sign, split = what.rpartition("@")
-    whole = parse_source(what)
-    in_options = any("@" in value for value in whole.options.values())
-    inside = not sign or (not in_options and whole.root.exists())
-    if "/" in split or (inside and split not in reader(whole.name).splits):
-        return whole, None
-    return (parse_source(text), split) if sign else (whole, None)
-
-
-def _lack(source: Source, split: str | None) -> str:
+def _lack(source: Source) -> str:
     """Why a dataset has no picture."""
-    if split is None:
-        return f"no sample in it; `mien data check {source.name} {source.root}` says more"
-    names = sorted({sample.split for sample in source.samples(None) if sample.split})
+    if source.split is None:
+        return f"no sample in it; `mien data check {source.reads} {source.root}` says more"
+    whole = replace(source, split=None)
+    names = sorted({sample.split for sample in whole.samples(None) if sample.split})
     known = f"its splits are {', '.join(names)}" if names else "it names no splits"
-    return f"no sample in split {split!r}; {known}"
+    return f"no sample in split {source.split!r}; {known}"
 
 
 def _folder(path: Path) -> Iterator[Entry]:
@@ -81,17 +74,21 @@ def _folder(path: Path) -> Iterator[Entry]:
             yield Entry(file.relative_to(path).as_posix(), None, partial(read_picture, file))
 
 
-def _dataset(source: Source, split: str | None) -> Iterator[Entry]:
-    for sample in source.samples(split):
-        if split not in (None, sample.split):
-            continue
+def entries_of_samples(samples: Iterable[Sample], folder: Path) -> Iterator[Entry]:
+    """The pictures of Samples; of a clip, some frames.
+
+    Args:
+        samples: of one dataset.
+        folder: what their paths are relative to.
+    """
+    for sample in samples:
         subject = None if sample.subject is None else f"{sample.dataset}/{sample.subject}"
         if sample.video is not None:
-            yield Entry(sample.video, subject, partial(_middle, sample, source.folder))
+            yield Entry(sample.video, subject, partial(_middle, sample, folder))
             continue
         images = [sample.image] if sample.image is not None else _frames(sample)
         for image in images:
-            yield Entry(image, subject, partial(open_path, image, source.folder))
+            yield Entry(image, subject, partial(open_path, image, folder))
 
 
 def _frames(sample: Sample) -> list[str]:
