@@ -146,7 +146,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("name", ["csv", "synth"])
-@pytest.mark.parametrize("image", ["path", "struct", "bytes"])
+@pytest.mark.parametrize("image", ["path", "struct", "bytes", "large bytes"])
 def test_parquet_with_the_columns_of_a_table(name: str, image: str, tmp_path: Path) -> None:
     for number in (0, 1):
         (tmp_path / f"{number}.png").write_bytes(png(50 * number))
@@ -154,6 +154,7 @@ def test_parquet_with_the_columns_of_a_table(name: str, image: str, tmp_path: Pa
         "path": ["0.png", "1.png"],
         "struct": [{"bytes": png(0), "path": None}, {"bytes": png(50), "path": "b.png"}],
         "bytes": [png(0), png(50)],
+        "large bytes": pa.array([png(0), png(50)], pa.large_binary()),
     }[image]
     pq.write_table(pa.table({"image": images, **COLUMNS}), tmp_path / "labels.parquet")
     first, second = read(name, tmp_path)

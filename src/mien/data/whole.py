@@ -63,9 +63,8 @@ def compare_splits(report: Report, entry: Reader, split: str | None) -> None:
         words = "no sample was read" if split is None else f"no sample is in split {split!r}"
         report.differences.insert(0, words)
     elif split is None and set(report.splits) != {NO_SPLIT}:
-        for name in entry.splits:
-            if name not in report.splits and name not in entry.optional:
-                report.differences.insert(0, f"split {name!r} is missing altogether")
+        lacking = [s for s in entry.splits if s not in {*report.splits, *entry.optional}]
+        report.differences[:0] = [f"split {name!r} is missing altogether" for name in lacking]
 
 
 def compare_gaps(report: Report, gaps: Iterable[tuple[str, int, int]]) -> None:

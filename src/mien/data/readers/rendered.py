@@ -33,7 +33,7 @@ def _read(root: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
     if root.is_file():
         files = [root]
     elif (root / MANIFEST).is_file():
-        files = sorted((root / DATA).glob("*.*"))
+        files = sorted(p for p in (root / DATA).glob("*") if p.suffix in (".jsonl", ".parquet"))
     else:
         files = [root / name for name in _LISTS if (root / name).is_file()]
         files = files or sorted(root.glob("*.parquet"))

@@ -98,10 +98,8 @@ def _rows(path: Path, only: str | None = None) -> Iterator[tuple[str, dict[str, 
     import pyarrow as pa
 
     with open_parquet(path) as file:
-        plain = {
-            field.name: not (pa.types.is_nested(field.type) or pa.types.is_binary(field.type))
-            for field in file.schema_arrow
-        }
+        other = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary)
+        plain = {f.name: not any(test(f.type) for test in other) for f in file.schema_arrow}
         names = [name for name, is_plain in plain.items() if is_plain and only in (None, name)]
         inside = plain.get("image") is False  # its bytes are read when the picture is opened
         number = 0
