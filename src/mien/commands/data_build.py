@@ -130,6 +130,7 @@ def build(
     """
     from rich.console import Console
 
+    from mien.data.build.absent import AbsentError
     from mien.data.build.against import label_of
     from mien.data.build.budget import BudgetSpentError, Prices
     from mien.data.build.plan import nothing_shared
@@ -207,7 +208,7 @@ def build(
     except BuildError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None
-    except (DataError, EngineError, MediaError, SinkError, WorkerLostError) as error:
+    except (AbsentError, DataError, EngineError, MediaError, SinkError, WorkerLostError) as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:

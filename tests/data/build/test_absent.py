@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from mien.cli import app
 from mien.data.build import plan
+from mien.data.build.absent import AbsentError
 from mien.data.build.run import build
 from mien.data.build.settings import BuildSettings
 from mien.data.build.shards import Folder
-from mien.data.readers import DataError
 from tests.data import layouts
 from tests.data.build.made_up import MadeUp, prepare, sample
 
@@ -61,7 +61,7 @@ def test_frames_and_videos_count_as_pictures(tmp_path: Path) -> None:
         sample(4, expression=None, image="nobody/asks.png"),
     ]
     source = MadeUp(made, folder=tmp_path)
-    with pytest.raises(DataError, match=r"3 of 5 samples are missing.* clip/2\.png|clip/2\.png"):
+    with pytest.raises(AbsentError, match=r"3 of 5 samples are missing.* clip/2\.png|clip/2\.png"):
         plan.survey([source], BuildSettings())
     found = plan.survey([source], BuildSettings(), missing="leave-out")
     assert found.left_out["rafdb"] == {"picture missing": 3}

@@ -13,6 +13,10 @@ Missing = Literal["stop", "leave-out", "keep"]
 they are left out, or nobody looks (where the pictures are on another machine)."""
 
 
+class AbsentError(RuntimeError):
+    """Files that labels name are not there; the message says how many and what to do."""
+
+
 class Files:
     """Looks for files; one that holds many pictures is looked for once.
 

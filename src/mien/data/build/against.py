@@ -31,10 +31,10 @@ class Shared:
     def why(self, source: SampleSource, sample: Sample) -> str | None:
         """Why a Sample is left out; None where nothing of it is shared."""
         for entry in entries_of_samples([sample], source.folder):
-            if entry.subject in self.people:
-                return f"person also in {self.people[entry.subject]}"
-            if f"{source.name}/{entry.name}" in self.pictures:
-                return f"picture also in {self.pictures[f'{source.name}/{entry.name}']}"
+            if (where := self.people.get(entry.subject or "")) is not None:
+                return f"person also in {where}"
+            if (where := self.pictures.get(f"{source.name}/{entry.name}")) is not None:
+                return f"picture also in {where}"
         return None
 
 

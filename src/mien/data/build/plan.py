@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from mien.data.build.absent import Files, Missing
+from mien.data.build.absent import AbsentError, Files, Missing
 from mien.data.build.guard import Guard
 from mien.data.build.labels import Labels, labels_of
 from mien.data.build.rows import row_id
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.splits import ALL_SPLITS, in_order, published_split
 from mien.data.build.tasks import content_hash, draw_tasks, tasks_of
-from mien.data.readers.base import DataError
 from mien.sample import Sample
 
 MISSING = "picture missing"
@@ -168,7 +167,7 @@ def survey(
     Raises:
         BuildError: if two samples of a source share a name or label one picture differently, a
             person or a picture stands in two splits, or nothing carries a task.
-        DataError: if pictures are missing and that is to stop the build.
+        AbsentError: if pictures are missing and that is to stop the build.
     """
     found = Survey()
     guard = Guard()
@@ -206,7 +205,7 @@ def survey(
 
 def _lacking(
     sources: Sequence[SampleSource], found: Survey, absent: Mapping[str, str]
-) -> DataError:
+) -> AbsentError:
     parts = []
     for source in sources:
         if source.name in absent:
@@ -219,7 +218,7 @@ def _lacking(
                 f"{source.folder / absent[source.name]}; `mien data check {reader} {root}` says "
                 "what is wrong with the copy"
             )
-    return DataError("; ".join(parts) + ". To build without these samples: --missing leave-out")
+    return AbsentError("; ".join(parts) + ". To build without these samples: --missing leave-out")
 
 
 def _nothing(source: SampleSource, settings: BuildSettings, found: Survey) -> BuildError:

@@ -80,7 +80,8 @@ def prepare(
 
     Raises:
         BuildError: if they cannot be one set, or have fewer rows than are asked for.
-        DataError: if they cannot be read, or pictures are missing and that is to stop the build.
+        AbsentError: if pictures are missing and that is to stop the build.
+        DataError: if the sources cannot be read.
     """
     found = survey(sources, settings, change, missing=missing, shared=shared)
     if settings.count is not None and settings.count > found.rows:
