@@ -1,6 +1,6 @@
 """How fast instruction data is built, and in how much memory: labels made up, no pixel touched.
 
-    python -m benchmarks.data_build --rows 380000 --processes 2
+    python -m benchmarks.data_build --rows 380000 --processes 2 [--splits 3] [--pictures DIR]
 
 The labels are spread as in the sets that FERID and FEALLM draw from: a third with expression
 alone, a third with units alone, a third with both.
@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien import facs
+from mien.data.build.absent import Missing
 from mien.data.build.run import build, prepare
 from mien.data.build.settings import BuildSettings
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
+SPLITS = ("train", "validation", "test")
 UNITS = (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 25, 26)
 
 
@@ -35,6 +37,7 @@ class MadeUp:
     """So many Samples, made as they are read."""
 
     count: int
+    splits: int = 1
     name: str = "affwild2"
     folder: Path = Path()
 
@@ -51,12 +54,20 @@ class MadeUp:
                 id=f"{number:06d}",
                 dataset=self.name,
                 image=f"cropped/{number // 1000:03d}/{number:06d}.jpg",
-                subject=f"{number // 500}",
-                split="train",
+                subject=f"{number // 500}.{number % self.splits}",
+                split=SPLITS[number % self.splits],
                 expression=Expression(label, "affwild2") if number % 3 != 1 else None,
                 action_units=units if number % 3 != 0 else None,
                 licence="research only",
             )
+
+
+def make_files(source: MadeUp) -> None:
+    """Empty files where the pictures would be."""
+    for sample in source.samples(None):
+        path = source.folder / str(sample.image)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
 
 def main() -> None:
@@ -66,15 +77,25 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--check-share", type=float, default=0.02)
     parser.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl")
+    parser.add_argument("--splits", type=int, choices=(1, 2, 3), default=1, help="by turns")
+    parser.add_argument("--pictures", type=Path, help="folder for empty files that are looked for")
     options = parser.parse_args()
-    source = MadeUp(options.rows // 2)
+    folder = options.pictures or Path()
+    source = MadeUp(options.rows // 2, options.splits, folder=folder)
     settings = BuildSettings(
-        per_sample=3, count=options.rows, check_share=options.check_share, format=options.format
+        split="all",
+        per_sample=3,
+        count=options.rows,
+        check_share=options.check_share,
+        format=options.format,
     )
+    if options.pictures:
+        make_files(source)
     folder = Path(tempfile.mkdtemp(prefix="mien-data-build-"))
     try:
         start = time.perf_counter()
-        whole, found = prepare([source], settings)
+        missing: Missing = "stop" if options.pictures else "keep"
+        whole, found = prepare([source], settings, missing=missing)
         surveyed = time.perf_counter()
         built = build([source], whole, found, folder, processes=options.processes)
         end = time.perf_counter()
@@ -91,6 +112,8 @@ def main() -> None:
         "seconds_survey": round(surveyed - start, 1),
         "rows_per_second": round(built.rows / (end - start)),
         "processes": options.processes,
+        "splits": options.splits,
+        "files_looked_for": options.pictures is not None,
         "check_share": options.check_share,
         "megabytes": round(size / 1e6),
         "memory_mb": {name: round(value / 1024) for name, value in kib.items()},

@@ -146,13 +146,16 @@ class PartFile:
                 if self.direct:
                     return
                 file.truncate(self._whole)
-                os.fsync(file.fileno())
+                if keep:
+                    os.fsync(file.fileno())
             if keep:
                 self.part.replace(self.target)
-            else:
-                self.part.unlink()
         except OSError as error:
             raise sink_error(self.path, error) from error
+        finally:
+            if not self.direct:  # also when Ctrl-C comes while the disk is waited for
+                with contextlib.suppress(OSError):
+                    self.part.unlink()
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
@@ -167,9 +170,9 @@ def write_whole(path: Path, data: bytes) -> None:
         SinkError: if it cannot be written.
     """
     file = PartFile(path)
-    file.open()
     whole = False
     try:
+        file.open()
         file.append(data)
         whole = True
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mien.data.build.plan import Change, Survey
+    from mien.data.build.plan import Change, LeftOut, Survey
     from mien.data.build.run import Built
     from mien.data.build.settings import BuildSettings
     from mien.data.build.sources import Source, Terms
@@ -27,15 +29,32 @@ class DataFormat(StrEnum):
     parquet = "parquet"
 
 
+class MissingFiles(StrEnum):
+    """What happens to samples whose pictures are not there."""
+
+    stop = "stop"
+    leave_out = "leave-out"
+    keep = "keep"
+
+
 def build(
     out: Annotated[Path, typer.Option(help="Folder for the set; a stopped run goes on.")],
     source: Annotated[
         list[str],
-        typer.Option(help="NAME=DIR[,option=value], a dataset of `mien data list`; repeatable."),
+        typer.Option(
+            help="NAME=DIR, a dataset of `mien data list`; ALIAS: before it, @SPLIT and "
+            ",option=value behind it. Repeatable."
+        ),
     ],
     split: Annotated[
         str, typer.Option(help="Split of the sources; 'all' takes every one.")
     ] = "train",
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Divide people where a source names no splits.")
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="Which of the folds is the test split.")
+    ] = None,
     tasks: Annotated[
         str | None, typer.Option(help="Tasks, with commas. Default: all but 'expression'.")
     ] = None,
@@ -45,6 +64,14 @@ def build(
     count: Annotated[
         int | None, typer.Option(min=1, help="Rows in the set, evenly drawn. Default: all.")
     ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DIR[@SPLIT]: leave out whom and what it shows too. Repeatable."),
+    ] = None,
+    missing: Annotated[
+        MissingFiles,
+        typer.Option(help="Samples without their picture: end, leave out, or do not look."),
+    ] = MissingFiles.stop,
     seed: Annotated[int, typer.Option(help="Another seed gives other tasks and words.")] = 0,
     format: Annotated[DataFormat, typer.Option(help="JSON lines or Parquet.")] = DataFormat.jsonl,
     embed_images: Annotated[
@@ -103,10 +130,12 @@ def build(
     """
     from rich.console import Console
 
+    from mien.data.build.absent import AbsentError
+    from mien.data.build.against import label_of
     from mien.data.build.budget import BudgetSpentError, Prices
-    from mien.data.build.run import prepare
+    from mien.data.build.plan import nothing_shared
+    from mien.data.build.run import WorkerLostError, prepare
     from mien.data.build.settings import BuildError, BuildSettings
-    from mien.data.build.sources import parse_sources
     from mien.data.build.tasks import DEFAULT_TASKS
     from mien.data.checks.rules import CheckRules
     from mien.data.readers import DataError
@@ -121,7 +150,7 @@ def build(
 
     responder: Responder | None = None
     try:
-        sources = parse_sources(source)
+        sources = _sources(source, folds, fold)
         if teacher is not None:
             from mien.engines.load import load_responder
 
@@ -146,11 +175,15 @@ def build(
             rules=CheckRules(unknown_units=unknown_units, attributes=attributes, similar=similar),
             teacher=_identity(responder),
             retries=retries,
+            against=tuple(label_of(what) for what in against or ()),
         )
-        change = _change(pseudo, sources)
+        change = _change(pseudo)
         terms = {s.name: s.terms() for s in sources}
+        shared = _shared(against, sources, split, errors) if against else nothing_shared
         with errors.status("labels are read"):
-            settings, found = prepare(sources, settings, change)
+            settings, found = prepare(
+                sources, settings, change, missing=missing.value, shared=shared
+            )
         prices = Prices(price_in, price_out)
         if estimate:
             _show_estimate(sources, settings, found, change, prices)
@@ -175,7 +208,7 @@ def build(
     except BuildError as error:
         say(f"error: {error}")
         raise typer.Exit(2) from None
-    except (DataError, EngineError, MediaError, SinkError) as error:
+    except (AbsentError, DataError, EngineError, MediaError, SinkError, WorkerLostError) as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -187,6 +220,37 @@ def build(
     _show(built, out)
 
 
+def _sources(texts: list[str], folds: int | None, fold: int | None) -> list[Source]:
+    from mien.data.build.people import with_folds
+    from mien.data.build.settings import BuildError
+    from mien.data.build.sources import parse_sources
+
+    sources = parse_sources(texts)
+    if folds is None and fold is None:
+        return sources
+    if folds is None or fold is None:
+        raise BuildError("--folds and --fold go together: --folds 5 --fold 1")
+    return with_folds(sources, folds, fold)
+
+
+def _shared(against: list[str], sources: list[Source], split: str, errors: Console) -> LeftOut:
+    from mien.commands.progress import progress_bar
+    from mien.data.build.against import find_shared
+
+    with progress_bar(errors) as progress:
+        task = progress.add_task("pictures compared", total=None)
+        found = find_shared(against, sources, split, each=lambda: progress.advance(task))
+    if found.unreadable:
+        errors.print(
+            f"{len(found.unreadable):,} pictures cannot be read and were not compared, the first: "
+            f"{found.unreadable[0]}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    return found.why
+
+
 def _identity(responder: Responder | None) -> dict[str, str]:
     if responder is None:
         return {}
@@ -195,13 +259,11 @@ def _identity(responder: Responder | None) -> dict[str, str]:
     return {**responder.identity(), "prompts": fingerprint()}
 
 
-def _change(pseudo: Path | None, sources: Sequence[Source]) -> Change:
-    if pseudo is None:
-        return lambda sample: sample
+def _change(pseudo: Path | None) -> Change:
+    from mien.data.build.plan import unchanged
     from mien.data.build.pseudo import pseudo_labels
 
-    folders = {source.name: source.folder for source in sources}
-    return pseudo_labels(pseudo, folders.get)
+    return unchanged if pseudo is None else pseudo_labels(pseudo)
 
 
 def _run(
@@ -248,31 +310,25 @@ def _run(
         for line in check_upload(responder, terms, allowed=allow_upload):
             errors.print(line, markup=False, highlight=False, soft_wrap=True)
         assert isinstance(prices, Prices)
+        spending = Budget(prices, budget)
         asked = progress.add_task("teacher's texts", total=None)
-        with Replies(out / REPLIES) as replies:
-            writer = Teacher(
-                responder,
-                replies,
-                settings,
-                {source.name: source.folder for source in sources},
-                budget=Budget(
-                    prices,
-                    budget,
-                    sent=replies.prompt_tokens,
-                    received=replies.completion_tokens,
-                ),
-                said=lambda: progress.advance(asked),
-            )
-            return build_set(
-                sources,
-                settings,
-                found,
-                out,
-                terms=terms,
-                change=change,
-                writer=writer,
-                each=each,
-            )
+
+        @contextmanager
+        def writer() -> Iterator[Teacher]:
+            with Replies(out / REPLIES) as replies:
+                spending.settle(0.0, replies.prompt_tokens, replies.completion_tokens)
+                yield Teacher(
+                    responder,
+                    replies,
+                    settings,
+                    {source.name: source.folder for source in sources},
+                    budget=spending,
+                    said=lambda: progress.advance(asked),
+                )
+
+        return build_set(
+            sources, settings, found, out, terms=terms, change=change, writer=writer, each=each
+        )
 
 
 def _show_estimate(
@@ -287,7 +343,7 @@ def _show_estimate(
     from mien.data.build.plan import items, thin
 
     assert isinstance(prices, Prices)
-    cost = estimate_items(thin(items(sources, settings, change), found.rows, settings))
+    cost = estimate_items(thin(items(sources, settings, found, change), found.rows, settings))
     for task, number in sorted(cost.requests.items()):
         typer.echo(f"{task}: {number:,} requests")
     typer.echo(
@@ -307,6 +363,9 @@ def _show(built: Built, out: Path) -> None:
         f"{built.rows:,} rows about {built.report.samples:,} faces or clips in {out} "
         f"({built.made} files made now, {aside:,} texts set aside)"
     )
+    for source, counts in built.report.left_out.items():
+        for why, number in counts.items():
+            typer.echo(f"  {number:,} sample{'s'[: number > 1]} of {source} left out: {why}")
     for rule, number in checks["refused"].items():
         typer.echo(
             f"  {rule}: {number:,} texts refused, {checks['set_aside'].get(rule, 0):,} for good"

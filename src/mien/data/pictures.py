@@ -4,7 +4,7 @@ A path in a Sample is relative to its dataset's folder. Pictures inside of other
 with a suffix:
 
     fer2013.csv#byte=1234      grey values, as text, in the line that begins at this byte
-    faces.parquet#row=17       an encoded picture in this row of the column "image"
+    faces.parquet#row=17       an encoded picture in this row of the column "image" or "images"
     LeftVideo.avi#frame=100    this frame of a video, from 0
 """
 
@@ -151,14 +151,17 @@ def encoded_row(path: Path, row: int) -> bytes:
         raise MediaError(f"{path}: no such file. Check the path") from error
     except (OSError, pa.ArrowException) as error:
         raise MediaError(f"{path}: cannot be read as Parquet ({error}). {_AGAIN}") from error
+    if isinstance(cell, list):
+        cell = cell[0] if len(cell) == 1 else None
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(data, bytes):
         raise MediaError(f"{path}, row {row}: no picture in it. {_AGAIN}")
     return data
 
 
-IMAGE_COLUMNS = ("image", "img_bytes", "image_bytes", "img")
-"""Columns of Parquet files that hold encoded pictures: bytes, or a struct with `bytes`."""
+IMAGE_COLUMNS = ("image", "img_bytes", "image_bytes", "img", "images")
+"""Columns of Parquet files that hold encoded pictures: bytes, a struct with `bytes`, or a list of
+one."""
 
 
 @lru_cache(maxsize=64)

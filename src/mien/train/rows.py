@@ -193,17 +193,13 @@ def _files(place: Path) -> tuple[list[Path], dict[str, Path]]:
     if (place / MANIFEST).is_file():
         try:
             folder = Folder.open(place)
+            if not folder.complete:
+                raise RowsError(
+                    f"{place}: `mien data build` has not finished; run the same command again"
+                )
+            return [folder.checked(shard) for shard in folder.shards], folder.roots()
         except BuildError as error:
             raise RowsError(str(error)) from error
-        if not folder.complete:
-            raise RowsError(
-                f"{place}: `mien data build` has not finished; run the same command again"
-            )
-        files = [folder.file(shard.name) for shard in folder.shards]
-        missing = [path for path in files if not path.is_file()]
-        if missing:
-            raise RowsError(f"{missing[0]}: missing; run the same `mien data build` again")
-        return files, folder.roots()
     found = sorted(place.glob("*.parquet")) or sorted(place.glob("*.jsonl"))
     if not found:
         raise RowsError(f"{place}: holds no Parquet or JSON-lines files of rows")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from mien.data.build import plan, run
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
+prepare = partial(run.prepare, missing="keep")
+survey = partial(plan.survey, missing="keep")
+"""Of samples whose pictures are nowhere."""
 UNITS = (1, 2, 4, 6, 12, 15, 25)
 
 

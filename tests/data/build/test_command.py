@@ -16,14 +16,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.data.build.plan import survey
 from mien.data.build.pseudo import pseudo_labels
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
-from mien.data.build.sources import parse_source, parse_sources
-from mien.data.readers import DataError
+from mien.data.build.sources import parse_sources
 from mien.schema import ActionUnit, Analysis
-from tests.data.build.made_up import MadeUp, sample
+from tests.data.build.made_up import MadeUp, sample, survey
 
 
 @pytest.fixture
@@ -40,7 +38,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def _run(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["data", "build", *arguments])
+    done = CliRunner().invoke(app, ["data", "build", "--missing", "keep", *arguments])
     return done.exit_code, " ".join(done.output.split())
 
 
@@ -68,7 +66,7 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_bytes(
         "from mien.data.build.settings import BuildSettings\n"
         "from mien.data.build.sources import Source\n"
         "source = [Source('csv', Path(sys.argv[1]))]\n"
-        "settings, found = prepare(source, BuildSettings(per_shard=100))\n"
+        "settings, found = prepare(source, BuildSettings(per_shard=100), missing='keep')\n"
         "build(source, settings, found, Path(sys.argv[2]),"
         " each=lambda rows: time.sleep(float(sys.argv[3])))\n"
     )
@@ -96,8 +94,9 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_bytes(
 def test_wrong_sources_are_named(table: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     code, output = _run("--source", "rafdb", "--out", out)
-    assert (code, "is not NAME=DIR" in output) == (1, True)
+    assert (code, "is not NAME=DIR" in output) == (2, True)
     code, output = _run("--source", "rabdb=x", "--out", out)
+    assert code == 2
     assert "unknown dataset 'rabdb'; mien reads rafdb" in output
     code, output = _run("--source", f"rafdb={table}", "--out", out)
     assert code == 1
@@ -108,32 +107,11 @@ def test_wrong_sources_are_named(table: Path, tmp_path: Path) -> None:
     assert "hungry" in output
     assert "labels.csv" in output
     assert not Path(out).exists()
-    with pytest.raises(DataError, match="'csv' is given twice"):
+    for wrong, words in (("images=none", "option images is 'none'"), ("x=1", "no option 'x'")):
+        code, output = _run("--source", f"rafdb={table},{wrong}", "--out", out)
+        assert (code, words in output) == (2, True)
+    with pytest.raises(BuildError, match=r"'csv' is given twice; .* --source left:csv=DIR"):
         parse_sources([f"csv={table}", f"csv={table}"])
-
-
-def test_rows_of_other_splits_are_left_out(tmp_path: Path) -> None:
-    lines = ["image,split,expression", "a.png,train,anger", "b.png,test,anger", "c.png,,anger"]
-    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
-    source = parse_source(f"csv={tmp_path}")
-    assert [s.image for s in source.samples("train")] == ["a.png", "c.png"]
-    assert len(list(source.samples(None))) == 3
-
-
-def test_options_of_a_source_stand_behind_commas() -> None:
-    source = parse_source("mafw=/data/a,b/MAFW,fold=2")
-    assert (source.root, dict(source.options)) == (Path("/data/a,b/MAFW"), {"fold": "2"})
-
-
-def test_pictures_that_are_missing_are_named_when_they_are_needed(
-    table: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    arguments = ["--source", f"csv={table}", "--out", str(out), "--processes", "1"]
-    code, output = _run(*arguments, "--format", "parquet", "--embed-images")
-    assert code == 1
-    assert "1.png" in output
-    assert not list((out / "data").iterdir())
 
 
 def test_a_remote_teacher_needs_permission(table: Path, tmp_path: Path) -> None:
@@ -159,14 +137,14 @@ def test_pseudo_labels_fill_gaps_only_and_are_marked(tmp_path: Path) -> None:
     ]
     file = tmp_path / "rows.jsonl"
     file.write_text("\n".join(row.to_json() for row in rows) + "\n")
-    change = pseudo_labels(file, {"rafdb": tmp_path}.get)
+    change = pseudo_labels(file)
     made = [sample(0), sample(1, units={6: True}), sample(2), sample(3)]
-    changed = [change(one) for one in made]
+    changed = [change(one, tmp_path) for one in made]
     assert [one.pseudo for one in changed] == [True, False, True, False]
     assert changed[0].action_units == units
     assert changed[1] == made[1]
-    source = [MadeUp(made)]
+    source = [MadeUp(made, folder=tmp_path)]
     assert survey(source, BuildSettings(), change).tasks["reasoning"] == 3
     file.write_text("{}\n")
     with pytest.raises(BuildError, match="line 1: no row of `mien analyze --format jsonl`"):
-        pseudo_labels(file, {}.get)
+        pseudo_labels(file)

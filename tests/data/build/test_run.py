@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from mien.data.build.rows import turns_of
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.language import parse
 from mien.partfile import PartFile, SinkError
-from tests.data.build.made_up import MadeUp, samples
+from tests.data.build.made_up import MadeUp, prepare, samples
 
 SETTINGS = BuildSettings(per_shard=20, check_share=1.0)
 
@@ -85,13 +85,6 @@ def test_processes_do_not_change_a_byte(tmp_path: Path) -> None:
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
 
 
-def test_a_finished_set_is_left_alone(tmp_path: Path) -> None:
-    _build(tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").iterdir()}
-    _build(tmp_path)
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "data").iterdir()}
-
-
 def test_other_settings_and_other_labels_do_not_mix(tmp_path: Path) -> None:
     _build(tmp_path)
     with pytest.raises(BuildError, match=r"begun with other settings: seed is 0 there and 1 here"):
@@ -144,7 +137,7 @@ def test_card_and_notice_name_the_terms(tmp_path: Path) -> None:
     _build(tmp_path)
     card = (tmp_path / "README.md").read_text()
     assert card.startswith("---\nlicense: other\n")
-    assert "path: data/*.jsonl" in card
+    assert "  - split: train\n    path: data/train-*.jsonl\n---" in card
     assert "| rows, answers | 110," in card
     assert "research only 20" in (tmp_path / "NOTICE").read_text()
 
@@ -201,14 +194,6 @@ def test_a_full_disk_leaves_whole_files_only(
     _build(tmp_path / "out")
     _build(tmp_path / "fresh")
     assert _files(tmp_path / "out") == _files(tmp_path / "fresh")
-
-
-def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "mine.txt").write_text("keep")
-    with pytest.raises(BuildError, match=r"holds files but no build\.json is there"):
-        _build(tmp_path)
-    assert (tmp_path / "data" / "mine.txt").read_text() == "keep"
 
 
 def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:

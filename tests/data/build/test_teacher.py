@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mien.data.build.labels import Labels
 from mien.data.build.permission import check_upload
 from mien.data.build.plan import items
 from mien.data.build.replies import Replies, request_key
-from mien.data.build.run import build, prepare
+from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.build.sources import Terms
@@ -31,7 +32,7 @@ from mien.engines.openai_wire import OpenAIWire
 from mien.engines.request import Reply, Request
 from mien.faces import CropSpec
 from tests.data.build.local_teacher import KINDS, LocalTeacher, pictures_of, true_text
-from tests.data.build.made_up import MadeUp, sample, samples
+from tests.data.build.made_up import MadeUp, prepare, sample, samples, survey
 from tests.engines.bad_server import Answer, Seen, bad_server
 
 SETTINGS = BuildSettings(
@@ -87,11 +88,10 @@ def _run(
     whole, found = prepare(sources, replace(settings, teacher=dict(responder.identity())))
     with Replies(out / "replies.jsonl") as replies:
         prices = Prices(1.0, 10.0) if budget is not None else Prices()
-        spending = Budget(
-            prices, budget, sent=replies.prompt_tokens, received=replies.completion_tokens
-        )
+        spending = Budget(prices, budget)
+        spending.settle(0, replies.prompt_tokens, replies.completion_tokens)
         teacher = Teacher(responder, replies, whole, {"rafdb": root}, budget=spending)
-        build(sources, whole, found, out, writer=teacher)
+        build(sources, whole, found, out, writer=lambda: nullcontext(teacher))
     return Folder.open(out)
 
 
@@ -123,6 +123,22 @@ def test_a_refused_text_is_asked_again_with_the_reason(root: Path, tmp_path: Pat
     stats = folder.shards[0].stats
     assert stats["refused"] == {"absent_unit": 1, "reasons": 1}
     assert (stats["kept_after_retry"], stats["set_aside"]) == (1, {})
+
+
+def test_a_broken_picture_is_set_aside_with_all_rows_about_it(root: Path, tmp_path: Path) -> None:
+    (root / "faces" / "1.png").write_bytes(b"no picture")
+    made = [sample(0), sample(1), sample(2, image=None, frames=("faces/none.png",)), sample(3)]
+    fake = Fake()
+    folder = _run(fake, root, tmp_path / "out", made=made)
+    aside = list(folder.set_aside())
+    assert {row["id"].split("/")[1] for row in aside} == {"face1", "face2"}
+    assert {row["rule"] for row in aside} == {"unreadable"}
+    assert "category" in {row["task"] for row in aside}  # which a template writes
+    assert {row["sample"] for row in folder.rows()} == {"face0", "face3"}
+    paid = len(fake.asked)
+    assert paid == 4
+    _run(fake, root, tmp_path / "out", made=made)
+    assert len(fake.asked) == paid
 
 
 def test_what_stays_wrong_is_set_aside_with_its_reason(root: Path, tmp_path: Path) -> None:
@@ -186,11 +202,15 @@ def test_the_budget_stops_cleanly_and_a_larger_one_goes_on(root: Path, tmp_path:
     assert len({r.id for r in fake.asked}) == len(fake.asked)
     with pytest.raises(BuildError, match="a budget needs prices"):
         Budget(Prices(), 1.0)
+    assert Budget(Prices(1.0), 1.0).short(0.9) == (
+        "of the budget of 1, 0.0000 is spent and the next request may cost 0.9000"
+    )
 
 
 def test_estimate_counts_requests_and_tokens() -> None:
     made = [sample(0, units={6: True}), sample(1), sample(2, image=None, video="a.mp4")]
-    cost = estimate(items([MadeUp(made)], SETTINGS))
+    source = [MadeUp(made)]
+    cost = estimate(items(source, SETTINGS, survey(source, SETTINGS)))
     assert cost.requests == {
         **{"expression_description": 3, "au_description": 1, "reasoning": 1, "conversation": 3},
         "caption": 1,

@@ -89,16 +89,13 @@ class Budget:
     Args:
         prices: per million tokens.
         limit: most that may be spent; None is no limit.
-        sent, received: tokens of earlier runs.
     """
 
-    def __init__(
-        self, prices: Prices, limit: float | None, *, sent: int = 0, received: int = 0
-    ) -> None:
+    def __init__(self, prices: Prices, limit: float | None) -> None:
         if limit is not None and not (prices.input or prices.output):
             raise BuildError("a budget needs prices: give --price-in and --price-out")
         self.prices, self.limit = prices, limit
-        self.spent = prices.of(sent, received)
+        self.spent = 0.0
         self._reserved = 0.0
 
     def reserve(self, price: float) -> bool:
@@ -108,7 +105,14 @@ class Budget:
         self._reserved += price
         return True
 
+    def short(self, price: float) -> str:
+        """Why a request of about this price may not be sent, in words."""
+        return (
+            f"of the budget of {self.limit:g}, {self.spent:.4f} is spent and the next request may "
+            f"cost {price:.4f}"
+        )
+
     def settle(self, price: float, sent: float, received: float) -> None:
-        """Puts what a request really cost in the place of what was set apart."""
+        """Puts what requests really cost in the place of what was set apart for them."""
         self._reserved = max(0.0, self._reserved - price)
         self.spent += self.prices.of(sent, received)

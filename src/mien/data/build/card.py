@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from mien.data.build.plan import Survey
@@ -33,9 +33,12 @@ def card(folder: Folder, report: Report, terms: Mapping[str, Terms]) -> str:
     """The card as Markdown."""
     settings = folder.settings
     checks = report.checks
+    splits: Counter[str] = Counter()
+    for shard in folder.shards:
+        splits[shard.split] += shard.rows
     titles = [terms[name].title if name in terms else name for name in report.sources]
     lines = [
-        *_front_matter(folder.path, settings, report),
+        *_front_matter(splits, settings, report),
         "# Facial emotion analysis: instruction data",
         "",
         f"{report.rows:,} exchanges about {report.samples:,} faces or clips, made by mien "
@@ -47,8 +50,12 @@ def card(folder: Folder, report: Report, terms: Mapping[str, Terms]) -> str:
         "|---|---|",
         f"| rows, answers | {report.rows:,}, {report.turns:,} |",
         f"| people, as far as known | {report.subjects:,} |",
-        f"| splits | {_list(report.splits)} |",
+        f"| splits | {_list(splits)} |",
         f"| written by | {_list(report.writers)} |",
+        *(
+            f"| samples of {source} left out | {_list(counts)} |"
+            for source, counts in report.left_out.items()
+        ),
         f"| with labels of another model | {report.pseudo:,} |",
         f"| texts set aside by the checks | {sum(checks['set_aside'].values()):,} of "
         f"{checks.get('texts', 0):,} |",
@@ -102,9 +109,9 @@ def notice(terms: Mapping[str, Terms], found: Survey) -> str:
     return "\n".join(lines)
 
 
-def _front_matter(path: Path, settings: Mapping[str, Any], report: Report) -> Iterable[str]:
-    split = settings["split"] if settings["split"] in ("train", "test") else "train"
-    split = "validation" if settings["split"] in ("val", "validation") else split
+def _front_matter(
+    splits: Mapping[str, int], settings: Mapping[str, Any], report: Report
+) -> Iterable[str]:
     licences = list(report.licences)
     # "CC0-1.0 (Anny)" says what the licence is of
     licence = _FREE.get(licences[0].split(" ")[0], "other") if len(licences) == 1 else "other"
@@ -118,8 +125,9 @@ def _front_matter(path: Path, settings: Mapping[str, Any], report: Report) -> It
     yield from ("tags:", "- facial-expression", "- action-units", "- FACS")
     yield from ("size_categories:", f"- {size}")
     yield from ("configs:", "- config_name: default", "  data_files:")
-    yield f"  - split: {split}"
-    yield f"    path: {DATA}/*.{settings['format']}"
+    for split in splits:
+        yield f"  - split: {split}"
+        yield f"    path: {DATA}/{split}-*.{settings['format']}"
     yield from ("---", "")
 
 

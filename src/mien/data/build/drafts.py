@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ from mien.data.build.settings import BuildSettings
 from mien.data.build.tasks import Turn, content_hash, write
 from mien.data.checks.agreement import check_turns
 from mien.data.checks.rules import Fault
+from mien.media import MediaError
 from mien.sample import Sample
+
+UNREADABLE = "unreadable"
+"""Rule that sets all rows about a face aside."""
 
 
 @dataclass
@@ -31,6 +36,7 @@ class Draft:
         turns: what is kept; None until a text passes.
         writer: "template" or a teacher's name.
         tries: refused texts, each with its faults.
+        unreadable: why its picture cannot be read, which ends all rows about it.
     """
 
     source: str
@@ -40,6 +46,12 @@ class Draft:
     turns: list[Turn] | None = None
     writer: str = TEMPLATE
     tries: list[tuple[str, list[Fault]]] = field(default_factory=list)
+    unreadable: Fault | None = None
+
+    @property
+    def face(self) -> str:
+        """Name of the Sample, with its source."""
+        return f"{self.source}/{self.sample.id}"
 
     @property
     def name(self) -> str:
@@ -121,7 +133,7 @@ def finish(
     roots: Mapping[str, Path],
     stats: Mapping[str, Any],
 ) -> Made:
-    """Encodes what was kept and what was set aside.
+    """Encodes what was kept and what was set aside; all rows of a face whose picture is broken are.
 
     Args:
         drafts: written and checked.
@@ -132,13 +144,26 @@ def finish(
     refused: Counter[str] = Counter()
     final: Counter[str] = Counter()
     rows, aside = [], []
-    for draft in drafts:
-        refused.update({fault.rule for _, faults in draft.tries for fault in faults})
-        if draft.turns is None:
-            final[draft.tries[-1][1][0].rule] += 1
-            aside.append(_aside_line(draft))
-        else:
-            rows.append(_row(draft, settings, roots))
+    broken = {draft.face: draft.unreadable for draft in drafts if draft.unreadable}
+    for face, group in groupby(drafts, key=lambda draft: draft.face):
+        about = list(group)
+        pictures = None
+        if settings.embed_images and face not in broken:
+            try:
+                root = roots[about[0].source]
+                pictures = encoded_pictures(about[0].sample, root, settings.clip_frames)
+            except MediaError as error:
+                broken[face] = unreadable(about[0], roots, error)
+        for draft in about:
+            if face in broken:
+                draft.turns = None
+                draft.tries.append(("", [broken[face]]))
+            refused.update({fault.rule for _, faults in draft.tries for fault in faults})
+            if draft.turns is None:
+                final[draft.tries[-1][1][0].rule] += 1
+                aside.append(_aside_line(draft))
+            else:
+                rows.append(_row(draft, settings, pictures))
     counts = {
         **stats,
         "texts": len(drafts),
@@ -150,10 +175,12 @@ def finish(
     return Made(_encode(rows, settings), len(rows), counts, b"".join(aside))
 
 
-def _row(draft: Draft, settings: BuildSettings, roots: Mapping[str, Path]) -> dict[str, Any]:
-    pictures = None
-    if settings.embed_images:
-        pictures = encoded_pictures(draft.sample, roots[draft.source], settings.clip_frames)
+def unreadable(draft: Draft, roots: Mapping[str, Path], error: MediaError) -> Fault:
+    """Why a face is set aside whose picture cannot be read; names no folder of this machine."""
+    return Fault(UNREADABLE, str(error).replace(f"{roots[draft.source]}/", f"{draft.source}/"))
+
+
+def _row(draft: Draft, settings: BuildSettings, pictures: Sequence[bytes] | None) -> dict[str, Any]:
     return make_row(
         draft.sample,
         draft.labels,

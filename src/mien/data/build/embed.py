@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.data.pictures import encoded_row, open_frames, open_path, split_reference, spread
-from mien.media import MediaError
+from mien.media import MediaError, read_picture
 from mien.sample import Sample
 
 
@@ -33,17 +33,19 @@ def encoded_path(path: str, root: Path) -> bytes:
 
 
 def encoded_pictures(sample: Sample, root: Path, count: int) -> list[bytes]:
-    """The pictures of a Sample, or at most `count` frames of its clip.
+    """The pictures of a Sample, or at most `count` frames of its clip; each can be decoded.
 
     Raises:
         MediaError: if one cannot be read.
     """
-    if sample.image is not None:
-        return [encoded_path(sample.image, root)]
-    if sample.frames:
-        chosen = spread(len(sample.frames), count)
-        return [encoded_path(sample.frames[i], root) for i in chosen]
-    return [png(frame) for frame in open_frames(sample, root, count)]
+    if sample.video is not None:
+        return [png(frame) for frame in open_frames(sample, root, count)]
+    paths = sample.frames or (sample.image or "",)
+    encoded = []
+    for path in (paths[i] for i in spread(len(paths), count)):
+        encoded.append(encoded_path(path, root))
+        read_picture(encoded[-1], name=str(root / path))
+    return encoded
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

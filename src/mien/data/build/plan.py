@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from mien.data.build.absent import AbsentError, Files, Missing
+from mien.data.build.guard import Guard
 from mien.data.build.labels import Labels, labels_of
 from mien.data.build.rows import row_id
-from mien.data.build.settings import ALL_SPLITS, BuildError, BuildSettings
+from mien.data.build.settings import BuildError, BuildSettings
+from mien.data.build.splits import ALL_SPLITS, in_order, published_split
 from mien.data.build.tasks import content_hash, draw_tasks, tasks_of
 from mien.sample import Sample
+
+MISSING = "picture missing"
+"""Why samples whose files are not there are left out."""
 
 
 class SampleSource(Protocol):
@@ -31,8 +37,21 @@ class SampleSource(Protocol):
         """Its Samples, always in the same order."""
 
 
-Change = Callable[[Sample], Sample]
-"""What is done to each Sample first, such as adding pseudo-labels."""
+Change = Callable[[Sample, Path], Sample]
+"""What is done to each Sample of a folder first, such as adding pseudo-labels."""
+
+
+def unchanged(sample: Sample, folder: Path) -> Sample:
+    """The `Change` that is none."""
+    return sample
+
+
+LeftOut = Callable[[SampleSource, Sample], str | None]
+"""Why a Sample is left out because another set has it; None where it is not."""
+
+
+def nothing_shared(source: SampleSource, sample: Sample) -> None:
+    """The `LeftOut` that leaves out nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +63,14 @@ class Item:
         sample: with its labels.
         labels: what its texts must be true to.
         tasks: what it is asked.
+        split: that its rows are published in.
     """
 
     source: str
     sample: Sample
     labels: Labels
     tasks: tuple[str, ...]
+    split: str
 
 
 @dataclass
@@ -61,7 +82,10 @@ class Survey:
         samples: per source.
         unlabelled: per source, samples that carry no task.
         tasks: rows per task.
+        splits: published split to the sources that have rows in it, each with its own names of it.
         hashes: per source, a hash of all names and labels.
+        left_out: per source, why samples are not in the set, and how many.
+        left: hashes of their names.
         licences: per source, what its Samples say.
     """
 
@@ -69,55 +93,140 @@ class Survey:
     samples: Counter[str] = field(default_factory=Counter)
     unlabelled: Counter[str] = field(default_factory=Counter)
     tasks: Counter[str] = field(default_factory=Counter)
+    splits: dict[str, dict[str, set[str | None]]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, Counter[str]] = field(default_factory=dict)
+    left: set[int] = field(default_factory=set)
+
+    def count(self, source: str, sample: Sample, tasks: Sequence[str]) -> None:
+        """Counts a Sample that is in the set, with the tasks that it gets."""
+        self.samples[source] += 1
+        self.unlabelled[source] += not tasks
+        self.tasks.update(tasks)
+        self.rows += len(tasks)
+        if tasks:
+            names = self.splits.setdefault(published_split(sample.split), {})
+            names.setdefault(source, set()).add(sample.split)
+        self.licences.setdefault(source, Counter())[sample.licence or "unknown"] += 1
+
+    def leave(self, source: str, sample: Sample, why: str) -> None:
+        """Leaves a Sample out of the set."""
+        self.left_out.setdefault(source, Counter())[why] += 1
+        self.left.add(content_hash(source, sample.id))
+
+    def leaves(self, source: str, sample: Sample) -> bool:
+        """Whether a Sample is left out."""
+        return bool(self.left) and content_hash(source, sample.id) in self.left
+
     licences: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 def items(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change = lambda s: s
+    sources: Sequence[SampleSource],
+    settings: BuildSettings,
+    found: Survey,
+    change: Change = unchanged,
 ) -> Iterator[Item]:
-    """Every Sample that carries a task, in order, one in memory at a time."""
-    for source, sample in _samples(sources, settings, change):
-        labels = labels_of(sample)
-        tasks = _tasks(source, sample, labels, settings)
-        if tasks:
-            yield Item(source.name, sample, labels, tasks)
+    """Every Sample that carries a task, split after split, one in memory at a time.
+
+    Sources are read once for each split, because a table may have splits by turns.
+    """
+    for split in in_order(found.splits):
+        for source in sources:
+            names = found.splits[split].get(source.name)
+            if names is None:
+                continue
+            wanted = _wanted(settings)
+            if wanted is None and len(names) == 1:
+                (wanted,) = names  # spares readers of large sets the other splits
+            for sample in source.samples(wanted):
+                if published_split(sample.split) != split or found.leaves(source.name, sample):
+                    continue
+                changed = change(sample, source.folder)
+                labels = labels_of(changed)
+                tasks = _tasks(source, changed, labels, settings)
+                if tasks:
+                    yield Item(source.name, changed, labels, tasks, split)
 
 
 def survey(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change = lambda s: s
+    sources: Sequence[SampleSource],
+    settings: BuildSettings,
+    change: Change = unchanged,
+    *,
+    missing: Missing = "stop",
+    shared: LeftOut = nothing_shared,
 ) -> Survey:
     """Reads all labels once: how much there is, and whether it can be one set.
 
+    Args:
+        sources, settings, change: of the build.
+        missing: what happens to samples whose pictures are not there.
+        shared: which Samples other sets have.
+
     Raises:
-        BuildError: if two samples of a source share a name, a person or a picture stands in two
-            splits, or nothing carries a task.
+        BuildError: if two samples of a source share a name or label one picture differently, a
+            person or a picture stands in two splits, or nothing carries a task.
+        AbsentError: if pictures are missing and that is to stop the build.
     """
     found = Survey()
-    digests = {source.name: hashlib.blake2b(digest_size=16) for source in sources}
-    guard = _Guard()
-    for source, sample in _samples(sources, settings, change):
-        labels = labels_of(sample)
-        guard.check(source.name, sample)
-        what = (sample.id, sample.image or sample.video or sample.frames, sample.split, labels)
-        digests[source.name].update(_plain(what).encode("utf-8", "surrogateescape"))
-        tasks = _tasks(source, sample, labels, settings)
-        found.samples[source.name] += 1
-        found.unlabelled[source.name] += not tasks
-        found.tasks.update(tasks)
-        found.rows += len(tasks)
-        licences = found.licences.setdefault(source.name, Counter())
-        licences[sample.licence or "unknown"] += 1
-    found.hashes = {name: digest.hexdigest() for name, digest in digests.items()}
+    guard = Guard()
+    absent: dict[str, str] = {}
+    for source in sources:
+        digest = hashlib.blake2b(digest_size=16)
+        files = Files(source.folder)
+        for sample in source.samples(_wanted(settings)):
+            if (why := shared(source, sample)) is not None:
+                found.leave(source.name, sample, why)
+                continue
+            changed = change(sample, source.folder)
+            labels = labels_of(changed)
+            tasks = _tasks(source, changed, labels, settings)
+            if tasks and missing != "keep" and (path := files.lacking(sample)) is not None:
+                absent.setdefault(source.name, path)
+                found.leave(source.name, sample, MISSING)
+                continue
+            guard.check(source.name, changed, labels)
+            found.count(source.name, changed, tasks)
+            digest.update(_plain(changed, labels).encode("utf-8", "surrogateescape"))
+        found.hashes[source.name] = digest.hexdigest()
+    if absent and missing == "stop":
+        raise _lacking(sources, found, absent)
     for source in sources:
         if not found.samples[source.name]:
-            split = "" if settings.split == ALL_SPLITS else f" in split {settings.split!r}"
-            raise BuildError(f"source {source.name} has no sample{split}; check --split")
+            raise _nothing(source, settings, found)
     if not found.rows:
         raise BuildError(
-            f"no sample has labels for any of the tasks {', '.join(settings.tasks)}; choose others"
+            f"no sample has labels for any of the tasks {', '.join(settings.tasks)}; choose others."
+            " `mien data list NAME` says what a dataset labels, and in which split"
         )
     return found
+
+
+def _lacking(
+    sources: Sequence[SampleSource], found: Survey, absent: Mapping[str, str]
+) -> AbsentError:
+    parts = []
+    for source in sources:
+        if source.name in absent:
+            lost = found.left_out[source.name][MISSING]
+            reader = getattr(source, "reads", source.name)
+            root = getattr(source, "root", source.folder)
+            parts.append(
+                f"source {source.name}: the pictures of {lost:,} of "
+                f"{lost + found.samples[source.name]:,} samples are missing, the first is "
+                f"{source.folder / absent[source.name]}; `mien data check {reader} {root}` says "
+                "what is wrong with the copy"
+            )
+    return AbsentError("; ".join(parts) + ". To build without these samples: --missing leave-out")
+
+
+def _nothing(source: SampleSource, settings: BuildSettings, found: Survey) -> BuildError:
+    if source.name in found.left_out:
+        why = ", ".join(f"{n:,} {why}" for why, n in found.left_out[source.name].items())
+        return BuildError(f"source {source.name}: every sample is left out ({why}); leave it away")
+    split = "" if settings.split == ALL_SPLITS else f" in split {settings.split!r}"
+    return BuildError(f"source {source.name} has no sample{split}; check --split")
 
 
 def thin(stream: Iterator[Item], total: int, settings: BuildSettings) -> Iterator[Item]:
@@ -139,17 +248,23 @@ def thin(stream: Iterator[Item], total: int, settings: BuildSettings) -> Iterato
                 wanted -= 1
             left -= 1
         if kept:
-            yield Item(item.source, item.sample, item.labels, tuple(kept))
+            yield replace(item, tasks=tuple(kept))
 
 
 def blocks(stream: Iterator[Item], rows: int) -> Iterator[list[Item]]:
-    """Items in blocks of so many rows, the last with what is left; tasks of one may be parted."""
+    """Items in blocks of so many rows of one split; tasks of one item may be parted.
+
+    The last block of a split has what is left.
+    """
     block: list[Item] = []
     room = rows
     for item in stream:
+        if block and block[0].split != item.split:
+            yield block
+            block, room = [], rows
         tasks = item.tasks
         while tasks:
-            block.append(Item(item.source, item.sample, item.labels, tasks[:room]))
+            block.append(replace(item, tasks=tasks[:room]))
             taken = len(tasks[:room])
             tasks, room = tasks[room:], room - taken
             if room == 0:
@@ -159,13 +274,8 @@ def blocks(stream: Iterator[Item], rows: int) -> Iterator[list[Item]]:
         yield block
 
 
-def _samples(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change
-) -> Iterator[tuple[SampleSource, Sample]]:
-    split = None if settings.split == ALL_SPLITS else settings.split
-    for source in sources:
-        for sample in source.samples(split):
-            yield source, change(sample)
+def _wanted(settings: BuildSettings) -> str | None:
+    return None if settings.split == ALL_SPLITS else settings.split
 
 
 def _tasks(
@@ -176,39 +286,9 @@ def _tasks(
     return draw_tasks(carried, name, per_sample=settings.per_sample, seed=settings.seed)
 
 
-def _plain(value: tuple[object, ...]) -> str:
-    *rest, labels = value
-    assert isinstance(labels, Labels)
+def _plain(sample: Sample, labels: Labels) -> str:
+    """A Sample's names and labels, for the hash of its source."""
     units = sorted(labels.present.items()) if labels.present is not None else None
-    return repr((*rest, labels.expression, labels.label_set, units, sorted(labels.absent)))
-
-
-class _Guard:
-    """Names given once; persons and pictures in one split only. A few bytes a sample."""
-
-    def __init__(self) -> None:
-        self._names: set[int] = set()
-        self._split_of: dict[int, str | None] = {}
-
-    def check(self, source: str, sample: Sample) -> None:
-        name = content_hash(source, sample.id)
-        if name in self._names:
-            raise BuildError(
-                f"source {source} names sample {sample.id!r} twice; remove the duplicate row or "
-                "file (`mien data check` lists them)"
-            )
-        self._names.add(name)
-        shown = [("picture", path) for path in (sample.image, sample.video) if path]
-        if sample.frames:
-            shown.append(("picture", sample.frames[0]))
-        if sample.subject is not None:
-            shown.append(("person", sample.subject))
-        for kind, value in shown:
-            key = content_hash(kind, sample.dataset if kind == "person" else source, value)
-            split = self._split_of.setdefault(key, sample.split)
-            if split != sample.split:
-                raise BuildError(
-                    f"source {source}: {kind} {value!r} stands in the splits {split!r} and "
-                    f"{sample.split!r}, which would leak; build one split at a time (--split), and "
-                    "mend the dataset's lists if it remains"
-                )
+    shown = sample.image or sample.video or sample.frames
+    words = (labels.expression or labels.compound, labels.label_set, units, sorted(labels.absent))
+    return repr((sample.id, shown, sample.split, *words))

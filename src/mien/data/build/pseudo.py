@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from mien.sample import Sample
 from mien.schema import Analysis, SchemaError
 
 
-def pseudo_labels(path: Path, roots: Callable[[str], Path | None]) -> Change:
+def pseudo_labels(path: Path) -> Change:
     """Adds action units that `mien analyze` found to samples without any.
 
     A row belongs to a sample if its `source` is the sample's picture, as a path below the
@@ -22,7 +21,6 @@ def pseudo_labels(path: Path, roots: Callable[[str], Path | None]) -> Change:
 
     Args:
         path: JSON lines of `mien analyze`. Memory holds places in it, not rows.
-        roots: name of a dataset to its folder.
 
     Raises:
         BuildError: if the file cannot be read.
@@ -32,11 +30,10 @@ def pseudo_labels(path: Path, roots: Callable[[str], Path | None]) -> Change:
         raise BuildError(f"{path} has no row with action units; make it with `mien analyze`")
     file = path.open("rb")
 
-    def change(sample: Sample) -> Sample:
+    def change(sample: Sample, folder: Path) -> Sample:
         if sample.image is None or any(u.present is not None for u in sample.action_units or ()):
             return sample
-        root = roots(sample.dataset)
-        names = [sample.image, *([str(root / sample.image)] if root else [])]
+        names = [sample.image, str(folder / sample.image)]
         for name in names:
             place = places.get(content_hash(name))
             if place is None:

@@ -7,22 +7,40 @@ import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
-from mien.data.build.card import write_card
+from mien.data.build.absent import Missing
+from mien.data.build.card import CARD, NOTICE, write_card
 from mien.data.build.drafts import Made, template_shard
-from mien.data.build.plan import Change, Item, SampleSource, Survey, blocks, items, survey, thin
+from mien.data.build.plan import (
+    Change,
+    Item,
+    LeftOut,
+    SampleSource,
+    Survey,
+    blocks,
+    items,
+    nothing_shared,
+    survey,
+    thin,
+    unchanged,
+)
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import ROOTS, Folder, own
 from mien.data.build.sources import Terms
-from mien.data.checks.report import Report, write_report
+from mien.data.checks.report import PAGE, REPORT, Report, write_report
 from mien.partfile import PartFile, write_whole
 
 SET_ASIDE = "set_aside.jsonl"
+
+
+class WorkerLostError(RuntimeError):
+    """A process of the pool is gone; the message says what to do."""
 
 
 class Writer(Protocol):
@@ -51,26 +69,30 @@ class Built:
 
 
 def prepare(
-    sources: Sequence[SampleSource], settings: BuildSettings, change: Change = lambda s: s
+    sources: Sequence[SampleSource],
+    settings: BuildSettings,
+    change: Change = unchanged,
+    *,
+    missing: Missing = "stop",
+    shared: LeftOut = nothing_shared,
 ) -> tuple[BuildSettings, Survey]:
-    """Surveys the sources, and puts what they hold into the settings.
+    """Surveys the sources, and puts what they hold into the settings; arguments as of `survey`.
 
     Raises:
         BuildError: if they cannot be one set, or have fewer rows than are asked for.
+        AbsentError: if pictures are missing and that is to stop the build.
+        DataError: if the sources cannot be read.
     """
-    found = survey(sources, settings, change)
+    found = survey(sources, settings, change, missing=missing, shared=shared)
     if settings.count is not None and settings.count > found.rows:
         raise BuildError(
             f"count is {settings.count:,}, but the labels carry only {found.rows:,} rows; ask for "
             "fewer, add sources or tasks, or leave the count out"
         )
-    held = {}
-    for source in sources:
-        options = getattr(source, "options", {})
-        held[source.name] = {
-            "options": json.dumps(dict(options)),
-            "hash": found.hashes[source.name],
-        }
+    held = {
+        source.name: {**getattr(source, "held", {}), "hash": found.hashes[source.name]}
+        for source in sources
+    }
     return settings.with_sources(held), found
 
 
@@ -81,8 +103,8 @@ def build(
     out: Path,
     *,
     terms: Mapping[str, Terms] | None = None,
-    change: Change = lambda s: s,
-    writer: Writer | None = None,
+    change: Change = unchanged,
+    writer: Callable[[], AbstractContextManager[Writer]] | None = None,
     processes: int = 1,
     each: Callable[[int], None] = lambda rows: None,
 ) -> Built:
@@ -97,39 +119,51 @@ def build(
         out: the folder.
         terms: of each source, for card and notice.
         change: as given to `prepare`.
-        writer: makes the shards in this process, one by one; None takes templates.
+        writer: opens what makes the shards in this process, one by one, once the folder is this
+            run's; None takes templates.
         processes: that write templates.
         each: told the number of rows that are done.
 
     Raises:
-        BuildError: if the folder was begun with other settings or another run writes to it.
+        BuildError: if the folder was begun with other settings, holds files that mien did not
+            write, or another run writes to it.
         SinkError: if it cannot be written.
+        WorkerLostError: if one of the processes was killed.
     """
     folder = Folder(out)
     with own(out):
-        folder.begin(settings)
+        folder.begin(settings, found.left_out)
         roots = {source.name: source.folder.resolve() for source in sources}
         text = json.dumps({name: str(root) for name, root in roots.items()}, indent=1)
         write_whole(out / ROOTS, (text + "\n").encode())
         stream = blocks(
-            thin(items(sources, settings, change), found.rows, settings), settings.per_shard
+            thin(items(sources, settings, found, change), found.rows, settings),
+            settings.per_shard,
         )
         made = 0
-        with closing(_shards(stream, folder, settings, roots, writer, processes)) as shards:
-            for number, shard in shards:
+        with (
+            writer() if writer is not None else nullcontext() as hand,
+            closing(_shards(stream, folder, settings, roots, hand, processes)) as shards,
+        ):
+            for number, split, shard in shards:
                 if shard is not None:
                     folder.add(
-                        number, shard.data, rows=shard.rows, stats=shard.stats, aside=shard.aside
+                        number,
+                        shard.data,
+                        split=split,
+                        rows=shard.rows,
+                        stats=shard.stats,
+                        aside=shard.aside,
                     )
                     made += 1
                 each(sum(s.rows for s in folder.shards[: number + 1]))
-        if made or not folder.complete:
+        if folder.complete and all((out / name).is_file() for name in (REPORT, PAGE, CARD, NOTICE)):
+            report = Report.read(out)
+        else:
             _join_aside(folder)
             report = write_report(folder)
             write_card(folder, report, terms or {}, found)
             folder.save(complete=True)
-        else:
-            report = Report.read(out)
     return Built(sum(shard.rows for shard in folder.shards), made, report)
 
 
@@ -140,41 +174,47 @@ def _shards(
     roots: Mapping[str, Path],
     writer: Writer | None,
     processes: int,
-) -> Generator[tuple[int, Made | None], None, None]:
-    """Numbers and contents of the shards, in order; None for one that is there already."""
+) -> Generator[tuple[int, str, Made | None], None, None]:
+    """Numbers, splits and contents of the shards, in order; None for what is there already."""
     if writer is not None or processes == 1:
         for number, block in enumerate(stream):
-            # what nobody answered is asked again; all other replies are known
-            again = writer is not None and folder.finished(number) and folder.unanswered(number)
-            if folder.finished(number) and not again:
+            split = block[0].split
+            if folder.finished(number, split):
                 if writer is not None:
                     writer.resume(folder, number)
-                yield number, None
+                yield number, split, None
             elif writer is not None:
-                yield number, writer.shard(block)
+                yield number, split, writer.shard(block)
             else:
-                yield number, template_shard(block, settings, roots)
+                yield number, split, template_shard(block, settings, roots)
         return
     pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_worker)
-    running: deque[tuple[int, Future[Made] | None]] = deque()
+    running: deque[tuple[int, str, Future[Made] | None]] = deque()
     try:
         for number, block in enumerate(stream):
-            if folder.finished(number):
-                running.append((number, None))
+            split = block[0].split
+            if folder.finished(number, split):
+                running.append((number, split, None))
             else:
-                running.append((number, pool.submit(template_shard, block, settings, roots)))
+                made = pool.submit(template_shard, block, settings, roots)
+                running.append((number, split, made))
             # a few shards in memory at a time, however many are to come
             while len(running) > processes + 1:
                 yield _result(running.popleft())
         while running:
             yield _result(running.popleft())
+    except BrokenProcessPool as error:
+        raise WorkerLostError(
+            "a process that writes shards was ended from outside, most likely because memory ran "
+            "out; every finished shard is kept. Give --processes 1 and the same command goes on"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _result(entry: tuple[int, Future[Made] | None]) -> tuple[int, Made | None]:
-    number, future = entry
-    return number, None if future is None else future.result()
+def _result(entry: tuple[int, str, Future[Made] | None]) -> tuple[int, str, Made | None]:
+    number, split, future = entry
+    return number, split, None if future is None else future.result()
 
 
 def _worker() -> None:

@@ -13,7 +13,6 @@ from mien.data.build.tasks import DEFAULT_TASKS, check_tasks
 from mien.data.checks.rules import CheckRules
 
 Format = Literal["jsonl", "parquet"]
-ALL_SPLITS = "all"
 
 
 class BuildError(ValueError):
@@ -39,6 +38,7 @@ class BuildSettings:
         rules: what texts are held to.
         teacher: what decides a teacher's answers (`Responder.identity`); empty without one.
         retries: how often a refused answer is asked for again.
+        against: sets whose people and pictures are left out.
         sources: name of each source to what it held: options, and a hash of names and labels.
         mien: version that built it.
     """
@@ -56,6 +56,7 @@ class BuildSettings:
     rules: CheckRules = field(default_factory=CheckRules)
     teacher: Mapping[str, str] = field(default_factory=dict)
     retries: int = 2
+    against: tuple[str, ...] = ()
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mien: str = __version__
 
@@ -93,7 +94,11 @@ class BuildSettings:
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What differs between two sets of settings, in words."""
+    """What differs between two sets of settings, in words.
+
+    What an older mien did not write down is as it is by default.
+    """
+    there = {**BuildSettings().to_dict(), **there}
     return [
         f"{name} is {_words(there.get(name))} there and {_words(here.get(name))} here"
         for name in sorted({*there, *here})

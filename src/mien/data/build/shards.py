@@ -20,6 +20,9 @@ MANIFEST = "build.json"
 ROOTS = "roots.json"
 DATA = "data"
 SET_ASIDE = "set_aside"
+WRITTEN = ("README.md", "NOTICE", "report.html", "report.json", "set_aside.jsonl", ROOTS)
+"""Files beside the shards that a build replaces."""
+_AGAIN = "run the same `mien data build` again, which makes it anew"
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,23 @@ class Shard:
     """One finished file.
 
     Attributes:
-        name: of the file in `data/`.
+        name: of the file in `data/`; it begins with the split of its rows.
         rows: in it.
         sha256: of its bytes.
         stats: counts of the checks: texts asked for, kept, refused by rule, set aside, tokens.
+        size: in bytes; None where an older mien did not write it down.
     """
 
     name: str
     rows: int
     sha256: str
     stats: Mapping[str, Any] = field(default_factory=dict)
+    size: int | None = None
+
+    @property
+    def split(self) -> str:
+        """Which all its rows are published in."""
+        return self.name.rpartition("-")[0]
 
 
 class Folder:
@@ -50,7 +60,9 @@ class Folder:
         self.path = path
         self.shards: list[Shard] = []
         self.settings: dict[str, Any] = {}
+        self.left_out: dict[str, dict[str, int]] = {}
         self.complete = False
+        self._damaged: set[str] = set()
 
     @classmethod
     def open(cls, path: Path) -> Folder:
@@ -64,31 +76,58 @@ class Folder:
             raise BuildError(f"{path} holds no {MANIFEST}; `mien data build` makes such a folder")
         return folder
 
-    def begin(self, settings: BuildSettings) -> None:
+    def begin(
+        self, settings: BuildSettings, left_out: Mapping[str, Mapping[str, int]] | None = None
+    ) -> None:
         """Makes the folder, or goes on with one that has the same settings.
+
+        Args:
+            settings: of the build.
+            left_out: per source, why samples are not in the set, and how many.
 
         Raises:
             BuildError: if it was begun with other settings, or holds something else.
             SinkError: if it cannot be written.
         """
-        try:
-            (self.path / DATA).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise sink_error(self.path, error) from error
         here = settings.to_dict()
-        if self._load():
+        begun = self._load()
+        if begun:
             changed = differences(self.settings, here)
             if changed and self.shards:
                 raise BuildError(
                     f"{self.path} was begun with other settings: {'; '.join(changed)}. Use the "
                     "same ones to go on, or choose another --out"
                 )
-        elif any((self.path / DATA).iterdir()):
-            raise BuildError(
-                f"{self.path / DATA} holds files but no {MANIFEST} is there; choose another --out"
-            )
-        self.settings = here
-        self.save()
+        else:
+            self._refuse_foreign()
+        try:
+            (self.path / DATA).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise sink_error(self.path, error) from error
+        self._damaged = {shard.name for shard in self.shards if not self._whole(shard)}
+        left = {source: dict(counts) for source, counts in (left_out or {}).items()}
+        if not begun or (self.settings, self.left_out) != (here, left):
+            self.settings, self.left_out = here, left
+            self.save()
+
+    def _refuse_foreign(self) -> None:
+        """Keeps what others wrote from being replaced."""
+        for name in (*WRITTEN, DATA, SET_ASIDE):
+            path = self.path / name
+            if any(path.iterdir()) if path.is_dir() else path.exists():
+                holds = "holds files" if path.is_dir() else "is there"
+                raise BuildError(
+                    f"{path} {holds} but no {MANIFEST} is beside it, so that mien did not write "
+                    "it; choose another --out"
+                )
+
+    def _whole(self, shard: Shard) -> bool:
+        """Whether a shard is as it was written, to the last byte."""
+        try:
+            with self.file(shard.name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
+        except OSError:
+            return False
 
     def _load(self) -> bool:
         path = self.path / MANIFEST
@@ -97,6 +136,7 @@ class Folder:
             self.settings = data["settings"]
             self.shards = [Shard(**entry) for entry in data["shards"]]
             self.complete = data["complete"]
+            self.left_out = data.get("left_out", {})
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -112,6 +152,7 @@ class Folder:
         self.complete = complete
         data = {
             "settings": self.settings,
+            "left_out": self.left_out,
             "complete": complete,
             "rows": sum(shard.rows for shard in self.shards),
             "shards": [asdict(shard) for shard in self.shards],
@@ -122,24 +163,41 @@ class Folder:
         """Path of a shard."""
         return self.path / DATA / name
 
-    def finished(self, number: int) -> bool:
-        """Whether a shard is there, as large as it was written."""
-        return number < len(self.shards) and self.file(self.shards[number].name).is_file()
+    def finished(self, number: int, split: str) -> bool:
+        """Whether nothing is left to do for a shard of this split.
 
-    def unanswered(self, number: int) -> int:
-        """Texts of a finished shard that were set aside because no answer came."""
-        count: int = self.shards[number].stats.get("set_aside", {}).get("no_answer", 0)
-        return count
+        It was there and whole when the run began. What nobody answered is asked again, and broken
+        pictures are read again: they may have been mended.
+        """
+        if number >= len(self.shards) or self._open_texts(number):
+            return False
+        name = self.shards[number].name
+        return name == self._name(number, split) and name not in self._damaged
+
+    def _open_texts(self, number: int) -> int:
+        """Texts of a shard that were set aside because no answer came or a picture is broken."""
+        aside = self.shards[number].stats.get("set_aside", {})
+        return sum(aside.get(rule, 0) for rule in ("no_answer", "unreadable"))
+
+    def _name(self, number: int, split: str) -> str:
+        return f"{split}-{number:05d}.{self.settings['format']}"
 
     def add(
-        self, number: int, data: bytes, *, rows: int, stats: Mapping[str, Any], aside: bytes
+        self,
+        number: int,
+        data: bytes,
+        *,
+        split: str,
+        rows: int,
+        stats: Mapping[str, Any],
+        aside: bytes,
     ) -> None:
         """Writes the next shard, then what was set aside, then the list.
 
         Raises:
             SinkError: if it cannot be written; the shard is then not there.
         """
-        name = f"{self.settings['split']}-{number:05d}.{self.settings['format']}"
+        name = self._name(number, split)
         place = self.path / SET_ASIDE
         if aside:
             try:
@@ -150,9 +208,14 @@ class Folder:
         else:  # the shard may be one that is made again
             (place / f"{number:05d}.jsonl").unlink(missing_ok=True)
         write_whole(self.file(name), data)
-        shard = Shard(name, rows, hashlib.sha256(data).hexdigest(), stats)
+        shard = Shard(name, rows, hashlib.sha256(data).hexdigest(), stats, len(data))
+        self._damaged.discard(name)
+        replaced = self.shards[number : number + 1]
         self.shards[number:] = [shard, *self.shards[number + 1 :]]
         self.save()
+        for old in replaced:
+            if old.name != name:  # an older mien named shards after the option --split
+                self.file(old.name).unlink(missing_ok=True)
 
     def rows(self, *, pictures: bool = False) -> Iterator[dict[str, Any]]:
         """All rows of the finished shards, in order, a few in memory at a time.
@@ -168,18 +231,31 @@ class Folder:
 
     def rows_of(self, shard: Shard, *, pictures: bool = False) -> Iterator[dict[str, Any]]:
         """The rows of one shard; see `rows`."""
-        path = self.file(shard.name)
+        path = self.checked(shard)
         read = _parquet_rows if path.suffix == ".parquet" else _json_rows
         try:
             yield from read(path, pictures)
-        except FileNotFoundError as error:
-            raise BuildError(
-                f"{path} is missing; run the same `mien data build` again to make it"
-            ) from error
         except (OSError, ValueError) as error:
+            raise BuildError(f"{path} is damaged ({error}); {_AGAIN}") from error
+
+    def checked(self, shard: Shard) -> Path:
+        """Path of a shard that is there and as large as it was written.
+
+        Raises:
+            BuildError: if it is not.
+        """
+        path = self.file(shard.name)
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError as error:
+            raise BuildError(f"{path} is missing; {_AGAIN}") from error
+        except OSError as error:
+            raise BuildError(f"cannot read {path}: {error.strerror}") from error
+        if shard.size is not None and size != shard.size:
             raise BuildError(
-                f"{path} is damaged ({error}); delete it and run `mien data build` again"
-            ) from error
+                f"{path} is damaged: it has {size:,} bytes, not {shard.size:,}; {_AGAIN}"
+            )
+        return path
 
     def answers(self) -> Iterator[tuple[dict[str, Any], list[str]]]:
         """Rows with their answers."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mien.data.build.people import Fold
+from mien.data.build.settings import BuildError
+from mien.data.build.splits import ALL_SPLITS, TRAIN, published_split
 from mien.data.readers import read, reader
 from mien.data.readers.base import DataError
 from mien.sample import Sample
 
 _OPTION = re.compile(r",(?=[A-Za-z_]+=)")
+_SPLIT = re.compile(r"(.+)@([\w-]+)")
+_ALIAS = re.compile(r"\w[\w.+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,68 +44,144 @@ class Source:
     """A dataset on the user's disk.
 
     Attributes:
-        name: of its reader; unique in a build, and the first part of every picture's path.
+        name: unique in a build, and the first part of every picture's path.
         root: its folder.
         options: of its reader.
+        dataset: of its reader, where the source has a name of its own.
+        split: that is taken of it, whatever is taken of the others; "all" takes every one.
+        fold: divides people where samples name no split.
     """
 
     name: str
     root: Path
     options: Mapping[str, str] = field(default_factory=dict)
+    dataset: str | None = None
+    split: str | None = None
+    fold: Fold | None = None
+
+    @property
+    def reads(self) -> str:
+        """Name of its reader."""
+        return self.dataset or self.name
 
     @property
     def folder(self) -> Path:
         """What the paths in its Samples are relative to."""
         return self.root if self.root.is_dir() else self.root.parent
 
+    @property
+    def held(self) -> dict[str, str]:
+        """What decides which Samples it has."""
+        held = {"options": json.dumps(dict(self.options))}
+        if self.dataset is not None:
+            held["dataset"] = self.dataset
+        if self.split is not None:
+            held["split"] = self.split
+        if self.fold is not None:
+            held["fold"] = f"{self.fold.number} of {self.fold.count}"
+        return held
+
     def samples(self, split: str | None) -> Iterator[Sample]:
         """Its Samples in the order of its files.
 
         Args:
-            split: None takes all; samples that name no split are always taken.
+            split: None takes all; samples that name no split count as train. A split of the
+                source's own takes its place.
 
         Raises:
+            BuildError: if the reader has no such option or split.
             DataError: if the folder is not as the dataset's owner lays it out.
         """
-        wanted = split if reader(self.name).splits else None
+        entry = reader(self.reads)
+        wanted = self.split or split
+        wanted = None if wanted == ALL_SPLITS else wanted
+        # without a fold of its own, the reader of BP4D or DISFA knows no splits
+        folds = entry.options.get("fold", ())
+        whole = "none" in folds and self.options.get("fold", "none") == "none"
+        asked = wanted if entry.splits and not whole and self.fold is None else None
         options: dict[str, Any] = dict(self.options)
-        stream = read(self.name, self.root, split=wanted, **options)
-        # a table of one's own declares no splits, but its rows may name them
-        return (sample for sample in stream if split in (None, sample.split) or not sample.split)
+        try:
+            entry.settings(asked, options)
+        except DataError as error:
+            raise BuildError(str(error)) from None
+        return self._taken(read(self.reads, self.root, split=asked, **options), wanted, whole)
+
+    def _taken(self, stream: Iterator[Sample], split: str | None, whole: bool) -> Iterator[Sample]:
+        takes_unnamed = split is None or published_split(split) == TRAIN
+        named = unnamed = False
+        for sample in stream:
+            own = self.fold.placed(sample) if self.fold is not None else sample
+            named, unnamed = named or bool(own.split), unnamed or not own.split
+            if split is None or own.split == split or (takes_unnamed and not own.split):
+                yield own
+        if unnamed and not named and not takes_unnamed:
+            own_folds = ", or the dataset's own with the option fold=1" if whole else ""
+            raise BuildError(
+                f"source {self.name} names no splits, so that all its samples count as train; "
+                f"--folds K --fold N makes {split!r} of the people of one fold{own_folds}"
+            )
 
     def terms(self) -> Terms:
         """What its owner asks for."""
-        entry = reader(self.name)
+        entry = reader(self.reads)
         return Terms(entry.title, entry.licence, entry.access, entry.url)
 
 
 def parse_source(text: str) -> Source:
-    """Reads ``NAME=DIR`` or ``NAME=DIR,option=value,...``.
+    """Reads ``NAME=DIR``, ``ALIAS:NAME=DIR``, ``NAME=DIR@SPLIT`` or ``NAME=DIR,option=value,...``.
+
+    Paths may hold the signs between: what exists is taken as the folder.
 
     Raises:
-        DataError: if it is not of that form, or no reader has the name.
+        BuildError: if it is not of that form, or no reader has the name.
     """
-    name, equals, rest = text.partition("=")
-    if not equals or not name or not rest:
-        raise DataError(f"source {text!r} is not NAME=DIR, such as rafdb=~/data/RAF-DB")
-    reader(name)
-    folder, *options = _OPTION.split(rest)
-    pairs = dict(option.split("=", 1) for option in options)
-    return Source(name.lower(), Path(folder).expanduser(), pairs)
+    name, equals, place = text.partition("=")
+    alias, colon, dataset = name.rpartition(":")
+    if not equals or not dataset or not place or (colon and not _ALIAS.fullmatch(alias)):
+        raise BuildError(
+            f"source {text!r} is not NAME=DIR, such as rafdb=~/data/RAF-DB, nor ALIAS:NAME=DIR"
+        )
+    try:
+        dataset = reader(dataset).name
+    except DataError as error:
+        raise BuildError(str(error)) from None
+    folder, options, split = _place(place)
+    root = Path(folder).expanduser()
+    return Source(alias or dataset, root, options, dataset if alias else None, split)
+
+
+def _place(text: str) -> tuple[str, dict[str, str], str | None]:
+    """Folder, options and split."""
+    parts = _OPTION.split(text)
+    ways: list[tuple[str, list[str], str | None]] = [
+        (",".join(parts[:k]), parts[k:], None) for k in range(len(parts), 0, -1)
+    ]
+    for folder, rest, _ in list(ways):
+        if found := _SPLIT.fullmatch(folder):
+            ways.append((found[1], rest, found[2]))
+    there = (way for way in ways if Path(way[0]).expanduser().exists())
+    found = _SPLIT.fullmatch(parts[0])
+    nowhere = (found[1], parts[1:], found[2]) if found else (parts[0], parts[1:], None)
+    folder, rest, split = next(there, nowhere)
+    if rest and split is None and (found := _SPLIT.fullmatch(rest[-1])):
+        rest, split = [*rest[:-1], found[1]], found[2]
+    return folder, dict(option.split("=", 1) for option in rest), split
 
 
 def parse_sources(texts: list[str]) -> list[Source]:
     """Reads the sources of a build.
 
     Raises:
-        DataError: if there is none, or a name is given twice.
+        BuildError: if one is wrong, there is none, or a name is given twice.
     """
     sources = [parse_source(text) for text in texts]
     if not sources:
-        raise DataError("give at least one source, such as --source rafdb=~/data/RAF-DB")
+        raise BuildError("give at least one source, such as --source rafdb=~/data/RAF-DB")
+    names = Counter(source.name.lower() for source in sources)
     for source in sources:
-        if sum(other.name == source.name for other in sources) > 1:
-            raise DataError(
-                f"source {source.name!r} is given twice; build each folder into a set of its own"
+        if names[source.name.lower()] > 1:
+            raise BuildError(
+                f"source {source.name!r} is given twice; give each a name of its own, such as "
+                f"--source left:{source.reads}=DIR"
             )
     return sources

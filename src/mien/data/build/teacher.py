@@ -6,7 +6,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from mien.data.build import prompts
 from mien.data.build.budget import ANSWER_TOKENS, Budget, BudgetSpentError
-from mien.data.build.drafts import Draft, Made, drafts_of, finish, write_template
+from mien.data.build.drafts import Draft, Made, drafts_of, finish, unreadable, write_template
 from mien.data.build.plan import Item
 from mien.data.build.replies import Replies, request_key
 from mien.data.build.rows import turns_of
@@ -90,7 +91,6 @@ class Teacher:
         Raises:
             BudgetSpentError: if the budget ended it; what was answered is kept.
             EngineError: if the teacher cannot answer at all.
-            MediaError: if a picture cannot be read.
         """
         drafts = drafts_of(items)
         stats: Counter[str] = Counter()
@@ -106,23 +106,34 @@ class Teacher:
             left = [draft for draft in asked if draft.turns is None and not _unanswered(draft)]
             answers = self._ask(left, attempt, stats)
             for draft in left:  # in order, so that of two alike the first is kept
-                self._judge(draft, answers[draft.name])
+                if draft.unreadable is None:
+                    self._judge(draft, answers[draft.name])
         return finish(drafts, self.settings, self.roots, stats)
 
     def _ask(self, drafts: Sequence[Draft], attempt: int, stats: Counter[str]) -> dict[str, Reply]:
-        questions = (self._question(draft, attempt) for draft in drafts)
+        questions = (self._readable(d, partial(self._question, d, attempt)) for d in drafts)
         return self._answers(questions, stats)
 
-    def _answers(self, questions: Iterator[_Question], stats: Counter[str]) -> dict[str, Reply]:
+    def _readable(self, draft: Draft, make: Callable[[], _Question]) -> _Question | None:
+        """A question, or None where the picture cannot be read; the draft then says why."""
+        try:
+            return make()
+        except MediaError as error:
+            draft.unreadable = unreadable(draft, self.roots, error)
+            return None
+
+    def _answers(
+        self, questions: Iterator[_Question | None], stats: Counter[str]
+    ) -> dict[str, Reply]:
         """A reply per draft, from the file where it is known."""
         found: dict[str, Reply] = {}
         open_: dict[str, tuple[_Question, float]] = {}
         alike: dict[str, list[str]] = {}  # by key, drafts that wait for the same answer
-        spent = False
+        refused: float | None = None
 
         def requests() -> Iterator[Request]:
-            nonlocal spent
-            for question in questions:
+            nonlocal refused
+            for question in filter(None, questions):
                 name = question.draft.name
                 known = self._known(question)
                 if known is not None:
@@ -134,7 +145,7 @@ class Teacher:
                     continue
                 price = self._expected(question)
                 if not self.budget.reserve(price):
-                    spent = True
+                    refused = price
                     return
                 alike[question.key] = [name]
                 open_[question.request.id] = question, price
@@ -146,10 +157,10 @@ class Teacher:
             for name in alike.pop(question.key):
                 found[name] = reply
             self.said()
-        if spent:
+        if refused is not None:
             raise BudgetSpentError(
-                f"the budget of {self.budget.limit:g} is spent ({self.budget.spent:.4f}); every "
-                "answer is kept. Give a larger --budget and the same command goes on"
+                f"{self.budget.short(refused)}; every answer is kept. Give a larger --budget and "
+                "the same command goes on"
             )
         stats["answers"] += len(found)
         return found
@@ -187,7 +198,7 @@ class Teacher:
             draft.labels,
             self._asked(draft),
             clip=draft.clip,
-            caption=self._captions.get(f"{draft.source}/{draft.sample.id}"),
+            caption=self._captions.get(draft.face),
         )
         if draft.tries and draft.tries[-1][0]:  # an empty text was no answer at all
             text, faults = draft.tries[-1]
@@ -236,21 +247,17 @@ class Teacher:
         captions: dict[str, str | None] = {}
         first: dict[str, Draft] = {}
         for draft in drafts:
-            name = f"{draft.source}/{draft.sample.id}"
             given = draft.sample.attributes.get("description")
             if given is not None:
-                captions[name] = str(given)
+                captions[draft.face] = str(given)
             elif draft.clip:
-                first.setdefault(name, draft)
+                first.setdefault(draft.face, draft)
+        words = prompts.caption_prompt(), prompts.ANSWER, 0
         questions = (
-            self._made(
-                Draft(d.source, d.sample, d.labels, "caption"),
-                f"{name}/caption",
-                prompts.caption_prompt(),
-                prompts.ANSWER,
-                0,
+            self._readable(
+                d, partial(self._made, replace(d, task="caption"), f"{n}/caption", *words)
             )
-            for name, d in first.items()
+            for n, d in first.items()
         )
         for name, reply in self._answers(questions, stats).items():
             turns, _ = read_turns(reply.text or "", "caption", "")

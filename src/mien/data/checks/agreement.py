@@ -31,6 +31,8 @@ def check_turns(
         labels: of the face.
         rules: what they are held to.
     """
+    if labels.compound is not None and task in _STATES_EXPRESSION:
+        return _of_compound(answers, task, labels.compound, rules)
     faults: dict[Fault, None] = {}
     stated = 0
     for answer in answers:
@@ -49,6 +51,16 @@ def check_turns(
     if not stated and not faults:
         faults[Fault("unparsed", "no turn says anything that the labels hold")] = None
     return sorted(faults, key=lambda fault: RULES.index(fault.rule))
+
+
+def _of_compound(
+    answers: Sequence[str], task: str, compound: str, rules: CheckRules
+) -> list[Fault]:
+    """Faults of answers about two expressions in one, which `parse` takes for a contradiction."""
+    faults = [f for a in answers for f in check_wording(a, task, attributes=rules.attributes)]
+    if not any(compound in answer.lower() for answer in answers):
+        faults.append(Fault("expression", f"it does not say the expression, {compound}"))
+    return faults
 
 
 def _against_labels(parsed: Parsed, task: str, labels: Labels, rules: CheckRules) -> list[Fault]:

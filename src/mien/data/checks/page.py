@@ -25,6 +25,7 @@ def report_page(report: Mapping[str, Any]) -> str:
         "<h2>Checks</h2>",
         table(("", "texts"), [(k.replace("_", " "), v) for k, v in checks.items() if _whole(v)]),
         _rates(checks),
+        _left_out(report["left_out"]),
         "<h2>Lengths (words an answer)</h2>",
         _lengths(report["lengths"]),
         f"<h2>Words</h2><p>{report['vocabulary']['different']:,} different ones among "
@@ -87,6 +88,11 @@ def _rates(checks: Mapping[str, Any]) -> str:
     if not rows:
         return "<p>No text was refused.</p>"
     return table(("rule", "texts refused at least once", "of all", "set aside for it"), rows)
+
+
+def _left_out(left_out: Mapping[str, Mapping[str, int]]) -> str:
+    rows = [(source, *pair) for source, counts in left_out.items() for pair in counts.items()]
+    return "<h2>Left out</h2>" + table(("source", "why", "samples"), rows) if rows else ""
 
 
 def _lengths(lengths: Mapping[str, Mapping[str, float]]) -> str:

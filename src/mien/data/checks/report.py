@@ -40,6 +40,7 @@ class Report:
         checks: counts of the checks over all shards.
         examples: per task, some rows drawn by chance.
         set_aside: some of the texts that were set aside.
+        left_out: per source, why samples are not in the set, and how many.
     """
 
     rows: int = 0
@@ -60,6 +61,7 @@ class Report:
     checks: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     set_aside: list[dict[str, Any]] = field(default_factory=list)
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -177,6 +179,7 @@ def report_of(folder: Folder) -> Report:
         set_aside=heapq.nsmallest(
             30, folder.set_aside(), key=lambda row: content_hash("example", row["id"])
         ),
+        left_out=folder.left_out,
     )
 
 
