@@ -193,7 +193,8 @@ def fit_stage(
     )
     out.mkdir(parents=True, exist_ok=True)
     _check_size(feed, args)
-    speed, stop = SpeedMeter(), StopOnSignal()
+    # Answers that GRPO has drawn are in no checkpoint; it stops when they have served.
+    speed, stop = SpeedMeter(), StopOnSignal(every=stage.grpo.updates if stage.grpo else 1)
     trainer = trainer_class(
         model=learner,
         args=args,
