@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mien.train.fit_stage import Feed
 
 
 def train(
@@ -32,7 +36,7 @@ def train(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Load everything, say what would be done, and stop."),
+        typer.Option("--dry-run", help="Load and read everything, say what would be done, stop."),
     ] = False,
     account: Annotated[
         bool,
@@ -96,11 +100,10 @@ def run_train(
     try:
         if dry_run:
             for number in range(len(recipe.stages)):
-                for line in overview(
-                    recipe, number, prepare(recipe, number, recipe.start, fill=False)
-                ):
-                    if is_main():
-                        typer.echo(line)
+                ready = prepare(recipe, number, recipe.start, fill=False)
+                lines = [*overview(recipe, number, ready)]
+                if is_main():
+                    typer.echo("\n".join([*lines, *_rehearsed(ready.feed)]))
             return 0
         result = train_recipe(recipe, out=folder, resume=not fresh, change=change)
     except (RecipeError, RowsError) as error:
@@ -115,6 +118,24 @@ def run_train(
         typer.echo(str(result))
     finish()
     return 0
+
+
+def _rehearsed(feed: Feed) -> Iterator[str]:
+    """Reads all rows of a stage, and says what they hold."""
+    from rich.console import Console
+
+    from mien.commands.progress import progress_bar
+    from mien.train.collate import Collator
+    from mien.train.items import TrainItems
+    from mien.train.rehearse import rehearse
+
+    if not isinstance(feed.train, TrainItems) or not isinstance(feed.collator, Collator):
+        return
+    with progress_bar(Console(stderr=True)) as progress:
+        rows = progress.add_task("rows", total=sum(len(one.rows) for one in feed.train.sources))
+        found = rehearse(feed.train, feed.collator, each=lambda: progress.advance(rows))
+    dropped = f"; {found.dropped:,} are longer and dropped" if found.dropped else ""
+    yield f"  all {found.rows:,} rows read: the longest has {found.longest} tokens{dropped}"
 
 
 def _failed(error: Exception, code: int) -> int:

@@ -32,7 +32,7 @@ class Collator:
         processor: of the model.
         config: of the model.
         seed: of the augmentation.
-        text_share: share of the batch's faces that carry text.
+        text_share: share of the batch's faces that carry text; one face at least, but for 0.
         max_length: most tokens of a conversation; None for no limit.
         too_long: "error" stops at a longer one, "drop" leaves its text out, and its face too where
             all faces carry text.
@@ -78,7 +78,7 @@ class Collator:
             return nothing(
                 "no face is found in a whole batch; is `faces: find` right for these pictures?"
             )
-        count = int(len(items) * self.text_share)
+        count = max(int(len(items) * self.text_share), self.text_share > 0)
         faces, talks = self._with_text(found, min(count, len(found)))
         if not faces:
             return nothing(
@@ -112,14 +112,19 @@ class Collator:
         told: list[tuple[Item, Talk]] = []
         silent: list[Item] = []
         for place, item in enumerate(items):
-            talk = self._talk(item) if place < count else None
+            talk = self.talk(item) if place < count else None
             if talk is not None:
                 told.append((item, talk))
             elif place >= count or self.text_share < 1:
                 silent.append(item)
         return [item for item, _ in told] + silent, [talk for _, talk in told]
 
-    def _talk(self, item: Item) -> Talk | None:
+    def talk(self, item: Item) -> Talk | None:
+        """An item's conversation in tokens; None where it is too long and such ones are dropped.
+
+        Raises:
+            RowsError: if it is too long, or nothing in it is learned.
+        """
         talk = self.talks(
             item.turns,
             given=item.given,
