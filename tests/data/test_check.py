@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,8 @@ def test_units_are_counted_with_unknown_ones(tmp_path: Path) -> None:
     (counts,) = report.splits.values()
     assert counts.units[6] == [2, 0, 2]  # present, absent, unknown
     assert counts.units[12] == [2, 2, 0]
-    assert report.ok  # the number of frames is remarked on only
-    assert any("published are 146,847" in line for line in report.remarks)
+    (line,) = report.differences
+    assert line.startswith("all: 4 samples, published are 146,847: far too few")
 
 
 def test_published_classes_add_up_to_their_splits() -> None:
@@ -124,9 +125,22 @@ def test_command_check_of_a_wrong_folder(tmp_path: Path) -> None:
     done = run(app, ["data", "check", "dfew", str(tmp_path), "--option", "fold=2"])
     assert done.exit_code == 1
     assert "no folder of clips" in done.stderr
-    assert "docs/datasets/dfew.md" in done.stderr
-    done = run(app, ["data", "check", "dfew", str(tmp_path), "--option", "fold"])
-    assert done.exit_code == 2
+    assert "`mien data list dfew` shows the layout" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["nope", "."],
+        ["dfew", ".", "--option", "fold"],
+        ["dfew", ".", "--option", "fold=6"],
+        ["dfew", ".", "--option", "colour=red"],
+        ["dfew", ".", "--split", "dev"],
+        ["bp4d", ".", "--split", "test"],
+    ],
+)
+def test_wrong_usage_is_told_from_a_wrong_copy(wrong: list[str]) -> None:
+    assert run(app, ["data", "check", *wrong]).exit_code == 2
 
 
 def test_command_list() -> None:
@@ -140,4 +154,16 @@ def test_command_list() -> None:
     done = run(app, ["data", "list", "dfew"])
     assert done.exit_code == 0
     assert "option fold: 1, 2, 3, 4, 5" in done.stdout
+    assert "DIR/Clip/clip_224x224_16f/00001/*.jpg" in done.stdout  # the whole page
+    done = run(app, ["data", "list", "dfew", "--json"])
+    found = json.loads(done.stdout)
+    assert {k: v for k, v in found.items() if k != "text"} == rows["dfew"]
+    assert found["text"].startswith("# DFEW")
     assert run(app, ["data", "list", "nothing"]).exit_code == 2
+
+
+def test_the_pages_go_into_the_wheel() -> None:
+    root = Path(__file__).parents[2]
+    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {"docs/datasets": "mien/data/pages"}

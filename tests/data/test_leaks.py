@@ -19,6 +19,7 @@ from mien.data.fingerprints import distance, fingerprint
 from mien.data.leak_sets import entries_of
 from mien.data.leaks import Entry, Index, find_leaks
 from mien.media import MediaError
+from tests.data import layouts
 from tests.data.build.made_up import MadeUp, prepare, sample
 
 
@@ -93,17 +94,22 @@ def test_hashes_by_hand() -> None:
     assert distance(0b1011, 0b0001) == 2
 
 
-def test_flat_and_broken_pictures_are_counted_and_not_matched() -> None:
+def test_flat_pictures_match_their_equals_only_and_broken_ones_are_counted() -> None:
     def broken() -> np.ndarray:
         raise MediaError("c.png: cut off")
 
-    grey = Image.new("RGB", (20, 20), (90, 90, 90))
+    grey, lighter = (Image.new("RGB", (20, 20), (v, v, v)) for v in (90, 91))
     first = [*entries({"grey": grey, "a": picture(1)}), Entry("c.png", None, broken)]
-    leaks = find_leaks({"a": first, "b": entries({"grey": grey, "b": picture(2)})})
+    leaks = find_leaks({"a": first, "b": entries({"lighter": lighter, "b": picture(2)})})
     assert leaks.clean
     assert leaks.flat == {"a": 1, "b": 1}
     assert leaks.pictures == {"a": 3, "b": 2}
     assert leaks.unreadable["a"] == ["c.png: cut off"]
+    same = find_leaks(
+        {"a": first, "b": entries({"x": grey, "y": grey, "small": grey.crop((0, 0, 9, 9))})}
+    )
+    pairs = [(p.first, p.second, p.difference) for p in same.comparisons[0].pairs]
+    assert pairs == [("grey", "x", 0), ("grey", "y", 0)]
 
 
 def test_people_in_two_built_sets_are_found(tmp_path: Path) -> None:
@@ -140,3 +146,55 @@ def test_command(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BuildError, match="no picture in it"):
         list(entries_of(str(tmp_path / "empty"), {}))
+
+
+def table(folder: Path, *splits: str) -> Path:
+    """A table of one's own, a picture for each split that is named."""
+    folder.mkdir(parents=True)
+    rows = ["image,split"]
+    for number, split in enumerate(splits):
+        picture(number).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{split}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_a_split_that_does_not_exist_is_no_clean_set(tmp_path: Path) -> None:
+    one = table(tmp_path / "one", "train", "test")
+    other = table(tmp_path / "other", "")
+    done = CliRunner().invoke(app, ["data", "leaks", f"csv={one}@nosuch", str(other)])
+    assert done.exit_code == 2
+    assert "no sample in split 'nosuch'; its splits are test, train" in done.output
+    with pytest.raises(BuildError, match="names no splits"):
+        list(entries_of(f"csv={other}@nosuch", {}))
+    with pytest.raises(ValueError, match="rafdb has no split 'tset'; it has train, test"):
+        list(entries_of(f"rafdb={one}@tset", {}))
+    with pytest.raises(ValueError, match="unknown dataset 'rafd'"):
+        list(entries_of(f"rafd={one}@test", {}))
+
+
+def test_folders_with_an_at_sign_or_an_equals_sign(tmp_path: Path) -> None:
+    table(tmp_path / "me@home", "train")
+    table(tmp_path / "a=b", "train")
+    for what in (
+        f"csv={tmp_path}/me@home",
+        f"csv={tmp_path}/me@home@train",
+        f"csv={tmp_path}/me@home,file=labels.csv@train",
+        f"csv={tmp_path}/a=b",
+        f"csv={tmp_path}/a=b@train",
+        str(tmp_path / "a=b"),
+        str(tmp_path / "me@home"),
+    ):
+        assert [entry.name for entry in entries_of(what, {})] == ["0.png"], what
+    with pytest.raises(BuildError, match="no such folder"):
+        list(entries_of(str(tmp_path / "c=d"), {}))
+
+
+def test_built_sets_of_videos_are_compared_by_a_frame(tmp_path: Path) -> None:
+    layouts.video(tmp_path / "films/1.mkv", [5, 9, 5])
+    sources = [MadeUp([sample(1, image=None, video="films/1.mkv")], folder=tmp_path)]
+    settings, found = prepare(sources, BuildSettings(tasks=("category",)))
+    build(sources, settings, found, tmp_path / "set")
+    (entry,) = entries_of(str(tmp_path / "set"), {})
+    assert entry.name == "rafdb/films/1.mkv"
+    assert entry.open()[0, 0, 0] == 9

@@ -7,17 +7,25 @@ import io
 import itertools
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from mien import facs
+from mien.data.build.labels import labels_of
+from mien.data.build.run import build
+from mien.data.build.settings import BuildSettings
+from mien.data.pictures import open_frames, open_image
 from mien.data.readers import LayoutError, read
 from mien.data.readers.ferplus import NO_FACE, UNKNOWN, decide
 from mien.data.readers.table import sample_of
 from mien.sample import Sample
 from mien.schema import Expression
 from tests.data import layouts
+from tests.data.build import made_up
 
 unknown = st.sampled_from(["", "nan", "None", " unknown "])
 words = st.sampled_from(sorted(facs.EXPRESSIONS))
@@ -111,7 +119,6 @@ def test_lists_of_samples(tmp_path: Path) -> None:
 
 
 def test_the_benchmark_that_ships_with_mien_reads_as_parquet() -> None:
-    from mien.data.pictures import open_image
     from mien.synth.feabench import benchmark
 
     path = benchmark.FOLDER / "v1.parquet"
@@ -120,6 +127,81 @@ def test_the_benchmark_that_ships_with_mien_reads_as_parquet() -> None:
     assert sample.id == whole.samples[700].id
     assert sample.action_units == whole.samples[700].action_units
     assert (open_image(sample, path) == whole[700][1]).all()
+
+
+def png(grey: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), (grey,) * 3).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+COLUMNS = {
+    "expression": ["Happy", None],
+    "AU12": [1, 0],
+    "AU12_r": [3.5, float("nan")],
+    "split": ["train", "test"],
+    "age": [31, None],
+    "landmarks": [[1.0, 2.0], []],
+}
+
+
+@pytest.mark.parametrize("name", ["csv", "synth"])
+@pytest.mark.parametrize("image", ["path", "struct", "bytes", "large bytes"])
+def test_parquet_with_the_columns_of_a_table(name: str, image: str, tmp_path: Path) -> None:
+    for number in (0, 1):
+        (tmp_path / f"{number}.png").write_bytes(png(50 * number))
+    images = {
+        "path": ["0.png", "1.png"],
+        "struct": [{"bytes": png(0), "path": None}, {"bytes": png(50), "path": "b.png"}],
+        "bytes": [png(0), png(50)],
+        "large bytes": pa.array([png(0), png(50)], pa.large_binary()),
+    }[image]
+    pq.write_table(pa.table({"image": images, **COLUMNS}), tmp_path / "labels.parquet")
+    first, second = read(name, tmp_path)
+    assert first.expression == Expression("happiness", "basic7")
+    assert [(u.au, u.present, u.intensity) for u in first.action_units or ()] == [(12, True, 3.5)]
+    assert [(u.present, u.intensity) for u in second.action_units or ()] == [(False, None)]
+    assert (first.attributes, second.attributes) == ({"age": 31.0}, {})
+    assert (second.expression, second.split) == (None, "test")
+    assert [s.split for s in read(name, tmp_path, split="test")] == ["test"]
+    assert open_image(second, tmp_path)[0, 0, 0] == 50
+    assert [s.image for s in read(name, tmp_path / "labels.parquet")] == [first.image, second.image]
+
+
+def test_parquet_of_other_columns_says_which_are_wanted(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"picture": ["a.png"]}), tmp_path / "a.parquet")
+    with pytest.raises(LayoutError, match="no table with a column image or video"):
+        list(read("synth", tmp_path))
+    with pytest.raises(LayoutError, match="no column image or video in picture"):
+        list(read("csv", tmp_path, file="a.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("form", "embedded"), [("jsonl", False), ("parquet", False), ("parquet", True)]
+)
+def test_a_built_set_is_read_face_by_face(form: str, embedded: bool, tmp_path: Path) -> None:
+    made = made_up.samples(4)
+    for number in range(4):
+        layouts.picture(tmp_path / f"root/faces/{number}.png", 40 * number)
+    if not embedded:
+        layouts.video(tmp_path / "root/films/4.mkv", [200])
+        made.append(made_up.sample(4, image=None, video="films/4.mkv"))
+    sources = [made_up.MadeUp(made, folder=tmp_path / "root")]
+    settings = BuildSettings(format=form, embed_images=embedded, tasks=("category", "au_detection"))
+    settings, found = made_up.prepare(sources, settings)
+    build(sources, settings, found, tmp_path / "set")
+    faces = list(read("synth", tmp_path / "set"))
+    assert [face.id for face in faces] == [f"rafdb/{s.id}" for s in made]
+    for face, one in zip(faces, made, strict=True):
+        assert labels_of(face) == labels_of(one)
+        assert (face.dataset, face.subject, face.split) == (one.dataset, one.subject, one.split)
+        grey = 200 if one.video else 40 * int(one.id[-1])
+        assert open_frames(face, tmp_path / "set", 1)[0][0, 0, 0] == grey
+    if form == "parquet":
+        (file,) = (tmp_path / "set/data").glob("*.parquet")
+        again = list(read("synth", file))
+        assert [face.id for face in again] == [face.id for face in faces]
+        assert open_frames(again[1], file, 1)[0][0, 0, 0] == 40
 
 
 # neutral happiness surprise sadness anger disgust fear contempt | unknown, no face

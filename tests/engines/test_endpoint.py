@@ -230,6 +230,15 @@ def test_a_server_that_never_answered_is_an_error_with_a_hint():
         ask(server, requests(3), attempts=2)
 
 
+def test_a_page_that_is_no_api_ends_the_run():
+    page = Answer(200, b"<html>a login page</html>", {"Content-Type": "text/html"})
+    with bad_server(lambda seen: page) as server, pytest.raises(EngineError) as error:
+        ask(server, requests(50), concurrency=2)
+    assert "the answer is no JSON (text/html)" in str(error.value)
+    assert "--endpoint" in str(error.value)
+    assert len(server.seen) < 20  # not all of the 50 were tried
+
+
 def test_the_key_is_in_no_error_log_or_text(caplog):
     def behave(seen):
         return Answer(500, {"error": {"message": f"key {KEY} is tired"}})

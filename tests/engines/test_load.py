@@ -47,6 +47,12 @@ def test_unknown_names_list_the_forms():
             load_engine(name)
 
 
+def test_adapters_are_no_model_yet(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(EngineError, match=f"mien merge {tmp_path} --out"):
+        load_engine(str(tmp_path))
+
+
 def test_address_of_the_endpoint(monkeypatch):
     with bad_server(lambda seen: said("fine")) as server:
         assert authorization(server, endpoint=server.url) is None  # this machine needs no key

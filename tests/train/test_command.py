@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 from pathlib import Path
@@ -31,6 +32,7 @@ def test_a_dry_run_says_what_would_be_done(place, tmp_path):
     assert "[[" in done.output
     assert "AU12" in done.output
     assert not (tmp_path / "run").exists()
+    assert "all 12 rows read: the longest has" in done.output
     vision = next(line for line in done.output.splitlines() if line.startswith("  vision"))
     assert vision.split()[1] == "0"
 
@@ -53,6 +55,25 @@ def test_a_run_and_its_interruption(place, tmp_path, monkeypatch):
     done = mien(*words)
     assert done.exit_code == 0, done.output
     assert Path(done.output.strip().splitlines()[-1]) == tmp_path / "run" / "model"
+
+
+def test_a_dry_run_reads_every_row(tmp_path):
+    write_recipe(tmp_path)
+    words = [tmp_path / "recipe.yaml", "--dry-run"]
+    rows = tmp_path / "data" / "rows.jsonl"
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    lines[11]["messages"][1]["content"][0]["text"] += " raised lips" * 200
+    rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = mien(*words, "--set", "data.max_length=100")
+    assert done.exit_code == 2
+    assert "row 'toy/11/analysis': is " in done.output
+    done = mien(*words, "--set", "data.max_length=100", "--set", "data.too_long=drop")
+    assert done.exit_code == 0, done.output
+    assert "1 are longer and dropped" in done.output
+    (tmp_path / "data" / "pictures" / "10.png").unlink()
+    done = mien(*words)
+    assert done.exit_code == 2
+    assert "10.png is not there" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,21 @@
 import copy
-import csv
 
-import numpy as np
 import pytest
 import torch
-from transformers import TrainerCallback
 
-from mien.engines.local import question
 from mien.models import EmoLlamaProcessor
-from mien.train.fit_stage import Feed, fit_stage
-from mien.train.grpo import Asked, GrpoObjective
+from mien.train.grpo import GrpoObjective
 from mien.train.grpo_spec import GrpoSpec
-from mien.train.grpo_train import AskedCollator, GrpoTrainer, RepeatedBatches, asked_of
+from mien.train.grpo_train import (
+    AskedCollator,
+)
 from mien.train.recipe import Stage
-from mien.train.rewards import Reward, Truth
 from mien.train.rollout import answer_log_probs, sample_answers
-from mien.train.run import train
 
 from .tiny import tiny_emo_llama, tiny_feallm, tiny_processor
-from .toy_rows import toy_recipe, write_recipe
+from .toy_grpo import prompts
 
 SHORT = GrpoSpec(group=4, max_new_tokens=4)
-
-
-def crop(seed):
-    return np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-
-
-def prompts(processor, count=2, texts=("what is the expression ?", "what face ?")):
-    """Prompts of two lengths, so that one of them is padded."""
-    truth = Truth("happiness", {12: True})
-    return [
-        (Asked(i, question(processor, texts[i % 2]), "expression", truth), crop(i))
-        for i in range(count)
-    ]
 
 
 def made(spec=SHORT, seed=0, **changes):
@@ -202,133 +184,6 @@ def test_emo_llama_has_its_inputs():
     assert result["figures"]["kl"] == 0.0
 
 
-class OneWord(GrpoObjective):
-    """Rewards the word "raised" at the start of the answer."""
-
-    def rewards(self, asked, rollout):
-        return [Reward(float(t.startswith("raised")), {}) for t in rollout.texts]
-
-
-class Bandit(torch.utils.data.Dataset):
-    def __init__(self, processor, count=8):
-        self.items = prompts(processor, count)
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, index):
-        return self.items[index]
-
-
-class Killed(TrainerCallback):
-    """Ends a run as Ctrl-C would, behind the checkpoint of a step."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step_begin(self, args, state, control, **_):
-        if state.global_step == self.step:
-            raise KeyboardInterrupt
-
-
-def bandit(out, steps, *callbacks, save_every=None, accumulation=1, **spec):
-    torch.manual_seed(0)
-    model = tiny_feallm().train()
-    processor = tiny_processor(model)
-    settings = GrpoSpec(group=8, max_new_tokens=1, **{"kl": 0.01, **spec})
-    objective = OneWord(model, processor, settings, seed=3)
-    stage = Stage(
-        "bandit",
-        ("language",),
-        kind="grpo",
-        grpo=settings,
-        max_steps=steps,
-        batch_size=4,
-        accumulation=accumulation,
-        learning_rate=1e-2,
-        schedule="constant",
-        precision="float32",
-        save_every=save_every or steps,
-        log_every=1,
-    )
-    items = Bandit(processor)
-    fit_stage(
-        objective,
-        Feed(
-            train=items,
-            sampler=RepeatedBatches(
-                len(items), block=4 * accumulation, times=settings.updates, seed=3
-            ),
-            collator=AskedCollator(processor),
-        ),
-        stage,
-        out,
-        seed=3,
-        callbacks=callbacks,
-        trainer_class=GrpoTrainer,
-    )
-    return model
-
-
-def logged(out, name):
-    with (out / "log.csv").open() as file:
-        return [float(r["value"]) for r in csv.DictReader(file) if r["name"] == name]
-
-
-def test_the_reward_of_a_bandit_rises(tmp_path):
-    bandit(tmp_path, 24)
-    rewards = logged(tmp_path, "reward")
-    assert len(rewards) == 24
-    assert np.mean(rewards[:4]) < 0.2
-    assert np.mean(rewards[-4:]) > 0.9
-
-
-@pytest.mark.parametrize(("updates", "accumulation"), [(1, 1), (2, 1), (2, 2)])
-def test_a_run_that_goes_on_ends_as_one_that_was_never_stopped(tmp_path, updates, accumulation):
-    settings = {"updates": updates, "accumulation": accumulation, "save_every": 4}
-    whole = bandit(tmp_path / "whole", 6, **settings)
-    with pytest.raises(KeyboardInterrupt):
-        bandit(tmp_path / "cut", 6, Killed(4), **settings)
-    rest = bandit(tmp_path / "cut", 6, **settings)
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, rest.state_dict()[name]), name
-    assert logged(tmp_path / "whole", "reward") == logged(tmp_path / "cut", "reward")
-
-
-def test_every_block_comes_as_often_as_it_is_used():
-    sampler = RepeatedBatches(7, block=2, times=2, seed=0)
-    first = list(sampler)
-    assert len(first) == len(sampler) == 12
-    assert first[0:2] == first[2:4]
-    assert first[4:6] == first[6:8]
-    assert len(set(first)) == 6
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    with pytest.raises(ValueError, match="3 prompts do not fill one step of 4"):
-        RepeatedBatches(3, block=4, times=1, seed=0)
-
-
-def test_rows_become_prompts():
-    processor = tiny_processor(tiny_feallm())
-    labels = {
-        "expression": "happiness",
-        "label_set": "basic7",
-        "action_units": [
-            {"au": 4, "present": False, "intensity": None},
-            {"au": 12, "present": True, "intensity": 3.0},
-        ],
-    }
-    messages = [
-        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what ?"}]},
-        {"role": "assistant", "content": [{"type": "text", "text": "Happiness"}]},
-    ]
-    row = {"task": "expression", "labels": labels, "messages": messages}
-    asked = asked_of(row, 5, processor)
-    assert asked.truth == Truth("happiness", {4: False, 12: True})
-    assert (asked.index, asked.prompt) == (5, question(processor, "what ?"))
-    assert asked_of({**row, "task": "caption"}, 0, processor) is None
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -348,28 +203,3 @@ def test_a_stage_says_what_it_rewards():
         Stage("a", ("lora",), epochs=1, grpo=GrpoSpec())
     with pytest.raises(ValueError, match=r"save_every is 3, no multiple of grpo\.updates, 2"):
         Stage("a", ("lora",), kind="grpo", epochs=1, save_every=3, grpo=GrpoSpec(updates=2))
-
-
-def test_a_recipe_ends_with_grpo_behind_adapters(tmp_path):
-    short = {
-        "batch_size": 2,
-        "log_every": 1,
-        "precision": "float32",
-        "max_steps": 2,
-        "learning_rate": 1e-2,
-    }
-    adapters = {"train": ["lora"], "lora": {"rank": 2, "alpha": 4}, **short}
-    write_recipe(
-        tmp_path,
-        stages=[
-            {"name": "sft", **adapters},
-            {"name": "rl", "kind": "grpo", "grpo": {"group": 2, "max_new_tokens": 3}, **adapters},
-        ],
-        metric="loss",
-    )
-    out = tmp_path / "out"
-    train(toy_recipe(tmp_path), out=out)
-    # the model of the first stage, its adapters folded in, is the reference
-    assert logged(out / "rl", "kl")[0] == 0.0
-    assert (out / "sft" / "merged" / "model.safetensors").is_file()
-    assert (out / "model" / "adapter_model.safetensors").is_file()

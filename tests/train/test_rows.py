@@ -1,7 +1,9 @@
 """Rows in mapped memory, and what is said where they cannot be used."""
 
 import json
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +42,16 @@ def test_pictures_by_path_and_inside_of_rows(tmp_path):
     for rows, number in ((beside, 3), (of_source, 3), (inside, 0)):
         (found,) = rows.open_pictures(rows[number], 8)
         assert np.array_equal(found, picture(1))
+
+
+def test_rows_that_are_read_only_are_kept_elsewhere(tmp_path, monkeypatch):
+    rows = write_rows(tmp_path / "data", 2)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda p, m: Path(p) != tmp_path / "data" and real(p, m))
+    assert len(InstructionRows(rows)) == 6
+    assert not (tmp_path / "data" / ".mien").exists()
+    assert len(list((tmp_path / "cache" / "mien").glob("*/rows/*.arrow"))) == 1
 
 
 def test_several_chunks_and_another_process(tmp_path):

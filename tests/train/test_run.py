@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from mien.train import fit_stage as fit_module
+from mien.train import run as run_module
 from mien.train.fields import RecipeError
 from mien.train.run import prepare, train
 from mien.train.start import load_start
@@ -199,6 +200,7 @@ def test_cached_features_are_used(place, tmp_path):
 
 
 def test_missing_tensorboard_is_named(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(fit_module, "is_tensorboard_available", lambda: False)
+    monkeypatch.setattr(run_module, "is_tensorboard_available", lambda: False)
     with pytest.raises(ImportError, match="pip install tensorboard"):
-        train(toy_recipe(place, "report=[tensorboard]"), out=tmp_path)
+        train(toy_recipe(place, "report=[tensorboard]"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

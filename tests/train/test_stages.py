@@ -1,9 +1,13 @@
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from mien.models.multimodal import LORA_TARGETS
+from mien.partfile import SinkError
 from mien.train.fields import RecipeError
 from mien.train.recipe import LoraSpec, Stage
 from mien.train.stages import (
@@ -118,16 +122,34 @@ def test_adapters_are_saved_and_fold_in(kind, tmp_path):
     batch = text_batch(base, seed=9)
     with torch.no_grad():
         expected = model(**batch).logits
-    save_stage(model, tiny_processor(tiny_feallm()), tmp_path, base="base")
-    assert (tmp_path / "adapter_model.safetensors").exists()
-    again = merged(BUILDERS[kind](), tmp_path).eval()
+    folder = tmp_path / "model"
+    save_stage(model, tiny_processor(tiny_feallm()), folder, base="base")
+    assert (folder / "adapter_model.safetensors").exists()
+    again = merged(BUILDERS[kind](), folder).eval()
     with torch.no_grad():
         torch.testing.assert_close(again(**batch).logits, expected)
-    more = prepare_stage(BUILDERS[kind](), stage("face", "lora"), adapter=tmp_path).eval()
+    more = prepare_stage(BUILDERS[kind](), stage("face", "lora"), adapter=folder).eval()
     with torch.no_grad():
         torch.testing.assert_close(more(**batch).logits, expected)
     assert count_parts(more) == count_parts(model)
     assert base_of(more).config.model_type == base.config.model_type
+
+
+@pytest.mark.parametrize("parts", [("face",), ("face", "lora")])
+def test_a_full_disk_says_what_is_missing_and_leaves_nothing(tmp_path, monkeypatch, parts):
+    model = prepare_stage(tiny_feallm(), stage(*parts))
+
+    def full(part, **_):
+        (Path(part) / "model.safetensors").write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(model, "save_pretrained", full)
+    monkeypatch.setattr("mien.train.folders.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(
+        SinkError, match=r"model: the disk is full, by at least 0\.\d MB; free some"
+    ):
+        save_stage(model, tiny_processor(tiny_feallm()), tmp_path / "model", base="base")
+    assert not list(tmp_path.iterdir())
 
 
 def test_adapters_go_on_only_where_they_are_alike():

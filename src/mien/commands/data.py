@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,8 @@ from mien.commands.data_leaks import leaks
 from mien.commands.data_review import review
 
 if TYPE_CHECKING:
-    from mien.data.check import Report
+    from mien.data.check_report import Report
+    from mien.data.readers import Reader
 
 data_app = typer.Typer(
     help="Datasets on your disk: what mien reads, whether a copy is whole, what is made of it.",
@@ -40,18 +41,10 @@ def list_datasets(
     from mien.data.readers import READERS
 
     if name is not None:
-        _show_one(name)
+        _show_one(name, as_json)
         return
     if as_json:
-        rows = [
-            {
-                **{k: getattr(r, k) for k in ("name", "title", "labels", "licence", "access")},
-                **{k: getattr(r, k) for k in ("url", "page")},
-                "splits": list(r.splits),
-                "options": {name: list(values) for name, values in r.options.items()},
-            }
-            for r in READERS.values()
-        ]
+        rows = [_facts(r) for r in READERS.values()]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
@@ -60,24 +53,38 @@ def list_datasets(
     for r in READERS.values():
         table.add_row(r.name, r.labels, r.licence)
     Console().print(table)
-    typer.echo("`mien data list NAME` says how to get one, and which splits and options it has.")
+    typer.echo("`mien data list NAME` says how to get one, where to put it, and its options.")
 
 
-def _show_one(name: str) -> None:
+def _facts(r: Reader) -> dict[str, Any]:
+    return {
+        **{k: getattr(r, k) for k in ("name", "title", "labels", "licence", "access")},
+        **{k: getattr(r, k) for k in ("url", "page")},
+        "splits": list(r.splits),
+        "options": {name: list(values) for name, values in r.options.items()},
+    }
+
+
+def _show_one(name: str, as_json: bool) -> None:
     """Prints all that is known of one dataset."""
     from mien.data.readers import DataError, reader
+    from mien.data.readers.pages import page_of
 
     try:
         r = reader(name)
     except DataError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-    typer.echo(f"{r.name}: {r.title}\nlabels: {r.labels}\nlicence: {r.licence}")
-    typer.echo(f"how to get it: {r.access} {r.url}".rstrip())
-    typer.echo(f"splits: {', '.join(r.splits) or 'none'}")
+    if as_json:
+        facts = {**_facts(r), "text": page_of(r)}
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    own = "those that the data name" if r.own_splits else "none"
+    typer.echo(f"{r.name}: {r.title}\nlabels: {r.labels}")
+    typer.echo(f"splits: {', '.join(r.splits) or own}")
     for option, values in r.options.items():
         typer.echo(f"option {option}: {', '.join(values) or 'any'}")
-    typer.echo(f"layout and traps: {r.page}")
+    typer.echo(f"\n{page_of(r).rstrip()}")
 
 
 @data_app.command("check")
@@ -101,7 +108,7 @@ def check(
 
     from mien.commands.progress import progress_bar
     from mien.data.check import check_dataset
-    from mien.data.readers import DataError
+    from mien.data.readers import AskError, DataError
 
     try:
         with progress_bar(Console(stderr=True)) as bar:
@@ -119,7 +126,7 @@ def check(
             typer.echo(json.dumps({"name": name, "ok": False, "error": str(error)}))
         else:
             typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, AskError) else 1) from None
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
@@ -180,8 +187,13 @@ def _show(report: Report) -> None:
                 console.print("    ...")
     for line in report.remedies:
         console.print(Text(line))
-    if report.ok:
+    if report.ok and report.compared:
         console.print("Nothing is wrong.")
+    elif report.ok:
+        console.print(
+            "Nothing wrong was found. Whether it is all there cannot be said: no published counts"
+            " are known."
+        )
 
 
 def _unit_cell(values: list[int] | None) -> str:

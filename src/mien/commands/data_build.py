@@ -218,6 +218,9 @@ def build(
         if responder is not None:
             responder.close()
     _show(built, out)
+    if not built.rows:
+        say(f"error: no row was kept; {out / 'report.html'} says why each text was set aside")
+        raise typer.Exit(1)
 
 
 def _sources(texts: list[str], folds: int | None, fold: int | None) -> list[Source]:

@@ -19,32 +19,45 @@ def export(
         typer.Option(help="NAME=DIR, where pictures are now; by default where they were."),
     ] = None,
     copy_images: Annotated[
-        bool, typer.Option("--copy-images", help="Write the pictures to images/ beside the file.")
+        bool,
+        typer.Option(
+            "--copy-images",
+            help="Copy pictures and videos to images/ and videos/ beside the file.",
+        ),
     ] = False,
 ) -> None:
     """Write a set of instruction data in the format of a trainer, benchmark or older tool.
+
+    Rows whose pictures cannot be read are left out and counted.
 
     Exit codes: 0 done, 1 something cannot be read or written, 2 wrong usage.
     """
     from mien.data.build.settings import BuildError
     from mien.data.build.shards import Folder
     from mien.data.export.run import export as export_set
-    from mien.media import MediaError
     from mien.partfile import SinkError
 
+    lost: list[str] = []
     try:
         opened = Folder.open(folder)
         if not opened.complete:
             raise BuildError(f"{folder} is not finished; run the same `mien data build` again")
         roots = roots_of(source or [])
-        count = export_set(opened, to, out, roots=roots, copy_images=copy_images)
+        count = export_set(opened, to, out, roots=roots, copy_images=copy_images, lost=lost.append)
     except BuildError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    except (MediaError, SinkError) as error:
+    except SinkError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{count:,} rows in {out}; the terms of {folder / 'NOTICE'} bind them too")
+    if lost:
+        typer.echo(
+            f"warning: {len(lost):,} rows are left out, for {len(set(lost)):,} pictures or videos "
+            f"that cannot be read; the first: {lost[0]}",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 def roots_of(pairs: list[str]) -> dict[str, Path]:

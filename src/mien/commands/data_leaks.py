@@ -34,7 +34,7 @@ def leaks(
     from mien.data.build.settings import BuildError
     from mien.data.leak_sets import entries_of
     from mien.data.leaks import find_leaks
-    from mien.data.readers import DataError
+    from mien.data.readers import AskError, DataError
     from mien.partfile import SinkError, write_whole
 
     if len(set(sets)) != len(sets) or len(sets) < 2:
@@ -51,7 +51,7 @@ def leaks(
         if out is not None:
             text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n"
             write_whole(out, text.encode("utf-8", "backslashreplace"))
-    except BuildError as error:
+    except (AskError, BuildError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     except (DataError, SinkError) as error:

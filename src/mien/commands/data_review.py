@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,11 @@ def _agreement(paths: list[Path]) -> None:
     share = 100 * found.same / found.shared
     typer.echo(f"{found.shared} rows marked by two or more; all agree on {share:.1f} %")
     if found.kappa is not None:
-        typer.echo(f"Cohen's kappa {found.kappa:.3f}")
-    typer.echo(f"Krippendorff's alpha {found.alpha:.3f}")
+        typer.echo(f"Cohen's kappa {_figure(found.kappa)}")
+    typer.echo(f"Krippendorff's alpha {_figure(found.alpha)}")
     for name, marks_of_row in found.differing.items():
         typer.echo(f"  {name}: {' / '.join(mark or '-' for mark in marks_of_row)}")
+
+
+def _figure(value: float) -> str:
+    return "undefined: all marks are the same" if math.isnan(value) else f"{value:.3f}"

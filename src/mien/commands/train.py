@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mien.train.fit_stage import Feed
 
 
 def train(
@@ -24,9 +28,15 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Remove what an earlier run left there first.")
     ] = False,
+    change: Annotated[
+        bool,
+        typer.Option(
+            "--change", help="Go on although recipe, rows or processes have changed since."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Load everything, say what would be done, and stop."),
+        typer.Option("--dry-run", help="Load and read everything, say what would be done, stop."),
     ] = False,
     account: Annotated[
         bool,
@@ -41,11 +51,24 @@ def train(
         from mien.commands.train_account import run_account
 
         raise typer.Exit(run_account(recipe, set_ or []))
-    raise typer.Exit(run_train(recipe, overrides=set_ or [], out=out, fresh=fresh, dry_run=dry_run))
+    if fresh and change:
+        typer.echo("error: --fresh begins again and --change goes on; give one of them", err=True)
+        raise typer.Exit(2)
+    raise typer.Exit(
+        run_train(
+            recipe, overrides=set_ or [], out=out, fresh=fresh, change=change, dry_run=dry_run
+        )
+    )
 
 
 def run_train(
-    source: str, *, overrides: list[str], out: Path | None, fresh: bool, dry_run: bool
+    source: str,
+    *,
+    overrides: list[str],
+    out: Path | None,
+    fresh: bool = False,
+    change: bool = False,
+    dry_run: bool = False,
 ) -> int:
     """Runs `mien train`; returns the exit code."""
     import logging
@@ -77,24 +100,42 @@ def run_train(
     try:
         if dry_run:
             for number in range(len(recipe.stages)):
-                for line in overview(
-                    recipe, number, prepare(recipe, number, recipe.start, fill=False)
-                ):
-                    if is_main():
-                        typer.echo(line)
+                ready = prepare(recipe, number, recipe.start, fill=False)
+                lines = [*overview(recipe, number, ready)]
+                if is_main():
+                    typer.echo("\n".join([*lines, *_rehearsed(ready.feed)]))
             return 0
-        result = train_recipe(recipe, out=folder, resume=not fresh)
+        result = train_recipe(recipe, out=folder, resume=not fresh, change=change)
     except (RecipeError, RowsError) as error:
         return _failed(error, 2)
     except (TrainingError, CheckpointError, SinkError, ImportError) as error:
         return _failed(error, 1)
     except Interrupted as error:
-        typer.echo(f"{error}; to go on: {_command(source, overrides, out)}", err=True)
+        if is_main():
+            typer.echo(f"{error}; to go on: {_command(source, overrides, out)}", err=True)
         return 130
     if is_main():
         typer.echo(str(result))
     finish()
     return 0
+
+
+def _rehearsed(feed: Feed) -> Iterator[str]:
+    """Reads all rows of a stage, and says what they hold."""
+    from rich.console import Console
+
+    from mien.commands.progress import progress_bar
+    from mien.train.collate import Collator
+    from mien.train.items import TrainItems
+    from mien.train.rehearse import rehearse
+
+    if not isinstance(feed.train, TrainItems) or not isinstance(feed.collator, Collator):
+        return
+    with progress_bar(Console(stderr=True)) as progress:
+        rows = progress.add_task("rows", total=sum(len(one.rows) for one in feed.train.sources))
+        found = rehearse(feed.train, feed.collator, each=lambda: progress.advance(rows))
+    dropped = f"; {found.dropped:,} are longer and dropped" if found.dropped else ""
+    yield f"  all {found.rows:,} rows read: the longest has {found.longest} tokens{dropped}"
 
 
 def _failed(error: Exception, code: int) -> int:
@@ -106,6 +147,11 @@ def _failed(error: Exception, code: int) -> int:
 
 
 def _command(source: str, overrides: list[str], out: Path | None) -> str:
+    """What goes on with a run; many processes need their launcher again."""
+    from mien.train.processes import processes
+
+    if processes() > 1:
+        return f"start it as before, with {processes()} processes"
     words = ["mien", "train", source]
     for override in overrides:
         words += ["--set", override]

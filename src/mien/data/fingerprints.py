@@ -1,7 +1,8 @@
 """Perceptual hashes: 64 bits of a picture that survive re-encoding, scaling and mirroring.
 
 dHash compares neighbours in a 9 x 8 thumbnail, pHash the low frequencies of a 32 x 32 one. A
-picture's fingerprint holds both, and those of its mirror image.
+picture's fingerprint holds both, and those of its mirror image; and a hash of the pixels as they
+are, which alone says something of a picture without contrast.
 
 Source: Krawetz, *Kind of like that*, hackerfactor.com, 2013 (dHash); Zauner, *Implementation and
 benchmarking of perceptual image hash functions*, 2010 (DCT hash).
@@ -9,6 +10,7 @@ benchmarking of perceptual image hash functions*, 2010 (DCT hash).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,7 +26,8 @@ class Fingerprint:
     Attributes:
         difference, frequency: dHash and pHash, 64 bits each.
         mirrored_difference, mirrored_frequency: of the mirror image.
-        flat: whether the picture has hardly any contrast, so that its hashes say nothing.
+        flat: whether the picture has hardly any contrast, so that these hashes say nothing.
+        pixels: of size and pixels, 64 bits; equal for equal pictures only.
     """
 
     difference: int
@@ -32,6 +35,7 @@ class Fingerprint:
     mirrored_difference: int
     mirrored_frequency: int
     flat: bool
+    pixels: int
 
 
 def fingerprint(image: NDArray[np.uint8]) -> Fingerprint:
@@ -50,12 +54,19 @@ def fingerprint(image: NDArray[np.uint8]) -> Fingerprint:
         _difference(gradient[:, ::-1]),
         _frequency(small[:, ::-1]),
         bool(small.std() < 2),
+        _exact(image),
     )
 
 
 def distance(first: int, second: int) -> int:
     """Number of bits that differ, 0 to 64."""
     return (first ^ second).bit_count()
+
+
+def _exact(image: NDArray[np.uint8]) -> int:
+    digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(image).data)
+    return int.from_bytes(digest.digest(), "big")
 
 
 def _difference(grey: NDArray[np.float64]) -> int:

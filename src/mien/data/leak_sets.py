@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from mien.data.build.settings import BuildError
 from mien.data.build.shards import MANIFEST, Folder
-from mien.data.build.sources import parse_source
+from mien.data.build.sources import Source, parse_source
 from mien.data.leaks import Entry
 from mien.data.pictures import open_frames, open_path, spread
+from mien.data.readers import READERS
 from mien.media import MediaError, read_picture
 from mien.sample import Sample
 
@@ -24,7 +26,7 @@ _FRAMES = 3
 
 
 def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
-    """The pictures of a set.
+    """The pictures of a set; there is at least one.
 
     Args:
         what: a folder of pictures, a folder that `mien data build` made, or a dataset as
@@ -32,26 +34,44 @@ def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
         roots: folder of each source of a built set; by default those that it was built from.
 
     Raises:
-        BuildError: if there is no such folder, or no picture in it.
+        BuildError: if there is no such folder, or no picture in it or in the split.
         DataError: if a dataset cannot be read.
     """
-    if "=" in what:
-        source = parse_source(what)
-        yield from entries_of_samples(source.samples(None), source.folder)
-        return
+    name, equals, _ = what.partition("=")
+    known = name.rpartition(":")[2].lower() in READERS
     path = Path(what).expanduser()
-    if not path.is_dir():
+    lack = partial(str, "no picture in it; datasets are given as NAME=DIR")
+    if equals and (known or not ("/" in name or path.exists())):
+        source = parse_source(what)
+        entries = entries_of_samples(source.samples(None), source.folder)
+        lack = partial(_lack, source)
+    elif not path.is_dir():
         raise BuildError(f"{what}: no such folder; give a folder, or a dataset as NAME=DIR")
-    if (path / MANIFEST).is_file():
-        yield from _built(path, roots)
-        return
-    empty = True
+    elif (path / MANIFEST).is_file():
+        entries = _built(path, roots)
+    else:
+        entries = _folder(path)
+    first = next(entries, None)
+    if first is None:
+        raise BuildError(f"{what}: {lack()}")
+    yield first
+    yield from entries
+
+
+def _lack(source: Source) -> str:
+    """Why a dataset has no picture."""
+    if source.split is None:
+        return f"no sample in it; `mien data check {source.reads} {source.root}` says more"
+    whole = replace(source, split=None)
+    names = sorted({sample.split for sample in whole.samples(None) if sample.split})
+    known = f"its splits are {', '.join(names)}" if names else "it names no splits"
+    return f"no sample in split {source.split!r}; {known}"
+
+
+def _folder(path: Path) -> Iterator[Entry]:
     for file in sorted(path.rglob("*")):
         if file.suffix.lower() in SUFFIXES and file.is_file():
-            empty = False
             yield Entry(file.relative_to(path).as_posix(), None, partial(read_picture, file))
-    if empty:
-        raise BuildError(f"{what}: no picture in it; datasets are given as NAME=DIR")
 
 
 def entries_of_samples(samples: Iterable[Sample], folder: Path) -> Iterator[Entry]:
@@ -87,6 +107,12 @@ def _built(path: Path, roots: Mapping[str, Path]) -> Iterator[Entry]:
         for image in row["images"]:
             name = image if isinstance(image, str) else image["path"]
             yield Entry(name, subject, partial(open_row_image, image, known))
+        for video in row["videos"]:
+            yield Entry(video, subject, partial(_middle_of_row, video, known))
+
+
+def _middle_of_row(video: str, roots: Mapping[str, Path]) -> NDArray[np.uint8]:
+    return open_row_video(video, roots, 1)[0]
 
 
 def open_row_image(image: str | Mapping[str, Any], roots: Mapping[str, Path]) -> NDArray[np.uint8]:
@@ -98,10 +124,30 @@ def open_row_image(image: str | Mapping[str, Any], roots: Mapping[str, Path]) ->
     if not isinstance(image, str) and image.get("bytes"):
         return read_picture(image["bytes"], name=image["path"])
     name: str = image if isinstance(image, str) else image["path"]
+    path, root = place_of(name, roots)
+    return open_path(path, root)
+
+
+def open_row_video(video: str, roots: Mapping[str, Path], count: int) -> list[NDArray[np.uint8]]:
+    """Frames of a video of a row of a built set, evenly spread: (H, W, 3) uint8 each, RGB.
+
+    Raises:
+        MediaError: if it cannot be read, or the folder of its source is not known.
+    """
+    path, root = place_of(video, roots)
+    return open_frames(Sample(video, "row", video=path), root, count)
+
+
+def place_of(name: str, roots: Mapping[str, Path]) -> tuple[str, Path]:
+    """Path of a row's picture or video within its source, and the source's folder.
+
+    Raises:
+        MediaError: if the folder is not known.
+    """
     source, _, path = name.partition("/")
     if source not in roots:
         raise MediaError(
             f"{name}: the folder of source {source!r} is not known; give it as "
             f"--source {source}=DIR"
         )
-    return open_path(path, roots[source])
+    return path, roots[source]

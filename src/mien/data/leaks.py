@@ -2,6 +2,7 @@
 
 Near pictures are found by perceptual hashes. Two hashes of 64 bits that differ in at most `bits`
 bits agree wholly in one of (bits + 1) parts, so that only pictures that share a part are compared.
+Of pictures without contrast only those with the very same pixels are found.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ class Leaks:
 
     Attributes:
         pictures: per set, how many were looked at.
-        unreadable, flat: per set, pictures that cannot be compared: broken, or without contrast.
+        unreadable: per set, pictures that cannot be compared.
+        flat: per set, pictures without contrast, of which only equal ones are found.
         comparisons: of each two sets.
     """
 
@@ -167,10 +169,15 @@ def find_leaks(
     names = list(sets)
     for k, first in enumerate(names):
         index = Index(bits)
-        for _, print_ in read[first]:
+        equal: dict[int, str] = {}
+        for name, print_ in read[first]:
+            if print_.flat:
+                equal.setdefault(print_.pixels, name)
+        contrasting = [(name, print_) for name, print_ in read[first] if not print_.flat]
+        for _, print_ in contrasting:
             index.add(print_.difference)
         for second in names[k + 1 :]:
-            pairs = list(_pairs(read[first], read[second], index))
+            pairs = list(_pairs(contrasting, read[second], index, equal))
             shared = sorted(people[first] & people[second])
             leaks.comparisons.append(Comparison((first, second), pairs, shared))
     return leaks
@@ -193,11 +200,9 @@ def _read(
         except MediaError as error:
             broken.append(str(error))
             continue
-        if made.flat:
-            flat += 1
-        else:
-            prints.append((entry.name, made))
-    leaks.pictures[name] = len(prints) + flat + len(broken)
+        flat += made.flat
+        prints.append((entry.name, made))
+    leaks.pictures[name] = len(prints) + len(broken)
     leaks.unreadable[name] = broken
     leaks.flat[name] = flat
     return prints, people
@@ -207,8 +212,13 @@ def _pairs(
     first: Sequence[tuple[str, Fingerprint]],
     second: Sequence[tuple[str, Fingerprint]],
     index: Index,
+    equal: Mapping[int, str],
 ) -> Iterator[Pair]:
     for name, print_ in second:
+        if print_.flat:  # one of its likes is enough: black frames may be many on both sides
+            if print_.pixels in equal:
+                yield Pair(equal[print_.pixels], name, 0, 0, False)
+            continue
         sides = (
             (False, print_.difference, print_.frequency),
             (True, print_.mirrored_difference, print_.mirrored_frequency),

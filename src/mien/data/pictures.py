@@ -4,17 +4,18 @@ A path in a Sample is relative to its dataset's folder. Pictures inside of other
 with a suffix:
 
     fer2013.csv#byte=1234      grey values, as text, in the line that begins at this byte
-    faces.parquet#row=17       an encoded picture in this row of the column "image"
+    faces.parquet#row=17       an encoded picture in this row of the column "image" or "images"
     LeftVideo.avi#frame=100    this frame of a video, from 0
 """
 
 from __future__ import annotations
 
+import atexit
 import csv
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from mien.media import MediaError, read_picture
 from mien.sample import Sample
 
 Image = NDArray[np.uint8]
+_Frames = Generator[NDArray[np.uint8], None, None]
 
 _REFERENCE = re.compile(r"(?P<path>.+)#(?P<kind>byte|row|frame)=(?P<number>\d+)")
 _AGAIN = "Copy or download it again"
@@ -151,14 +153,17 @@ def encoded_row(path: Path, row: int) -> bytes:
         raise MediaError(f"{path}: no such file. Check the path") from error
     except (OSError, pa.ArrowException) as error:
         raise MediaError(f"{path}: cannot be read as Parquet ({error}). {_AGAIN}") from error
+    if isinstance(cell, list):
+        cell = cell[0] if len(cell) == 1 else None
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(data, bytes):
         raise MediaError(f"{path}, row {row}: no picture in it. {_AGAIN}")
     return data
 
 
-IMAGE_COLUMNS = ("image", "img_bytes", "image_bytes", "img")
-"""Columns of Parquet files that hold encoded pictures: bytes, or a struct with `bytes`."""
+IMAGE_COLUMNS = ("image", "img_bytes", "image_bytes", "img", "images")
+"""Columns of Parquet files that hold encoded pictures: bytes, a struct with `bytes`, or a list of
+one."""
 
 
 @lru_cache(maxsize=64)
@@ -183,7 +188,7 @@ def _group_images(path: Path, stamp: int, group: int, column: str) -> Any:
         return file.read_row_group(group, columns=[column])[column]
 
 
-def _decoded(path: Path) -> Iterator[Image]:
+def _decoded(path: Path) -> _Frames:
     """Frames of a video, one by one."""
     import av
 
@@ -231,7 +236,7 @@ class _Cursors:
     def __init__(self, keep: int = 2):
         self._keep = keep
         self._lock = threading.Lock()
-        self._open: OrderedDict[Path, tuple[int, Iterator[Image], Image | None]] = OrderedDict()
+        self._open: OrderedDict[Path, tuple[int, _Frames, Image | None]] = OrderedDict()
 
     def frame(self, path: Path, number: int) -> Image:
         """A frame, from 0; going back starts the video again."""
@@ -250,8 +255,14 @@ class _Cursors:
             assert last is not None
             return last.copy()
 
+    def close(self) -> None:
+        """Closes all videos."""
+        while self._open:
+            self._open.popitem()[1][1].close()
+
 
 _cursors = _Cursors()
+atexit.register(_cursors.close)  # while PyAV is still there
 
 
 def files_of(sample: Sample) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 A number is "certain" where the owners' paper or the public lists give it; a copy that differs is
 then incomplete or another release. It is "reported" where publications agree on it but depend on a
-rule that we cannot see whole; a difference is then only remarked on.
+rule that we cannot see whole; a small difference is then only remarked on, a large lack is not.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Published:
         source: who says so.
         certainty: see the module.
         options: reader's options for which this holds. Options that are not named do not matter.
+        layouts: layouts of the reader for which this holds; empty for all.
+        least: share of a reported number below which a copy counts as incomplete.
     """
 
     splits: Mapping[str, int]
@@ -30,6 +32,8 @@ class Published:
     certainty: Literal["certain", "reported"] = "certain"
     classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    layouts: tuple[str, ...] = ()
+    least: float = 0.9
 
 
 def _classes(names: str, **counts: str) -> Mapping[str, Mapping[str, int]]:
@@ -53,6 +57,16 @@ _MANIFESTS = "the owners' lists, as counted in public copies of them"
 
 def _dfew(fold: int, train: int, test: int) -> Published:
     return Published({"train": train, "test": test}, _MANIFESTS, options={"fold": str(fold)})
+
+
+def _ferplus(rule: str, test: int, words: str = "") -> Published:
+    return Published(
+        {"train": 28709, "validation": 3589, "test": test},
+        f"pictures of FER2013, of which the rule leaves some out{words}",
+        "reported",
+        options={"rule": rule},
+        least=0.5,
+    )
 
 
 def _mafw(fold: int, labels: str, train: int, test: int) -> Published:
@@ -106,6 +120,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
                 classes=_classes(
                     _AFFECT8, train=_AFFECT_TRAIN7 + " 3750", val="500 " * 7 + "499"
                 ),
+                layouts=("2021",),
             ),
         ),
         "fer2013": (
@@ -118,6 +133,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
                     validation="467 56 496 895 653 415 607",
                     test="491 55 528 879 594 416 626",
                 ),
+                layouts=("table", "parquet"),
             ),
             Published(
                 {"train": 28709, "test": 7178},
@@ -127,15 +143,13 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
                     train="3995 436 4097 7215 4830 3171 4965",
                     test="958 111 1024 1774 1247 831 1233",
                 ),
+                layouts=("folders", "parquet"),
             ),
         ),
         "ferplus": (
-            Published(
-                {"test": 3573},
-                "test set of publications that take the class with most votes",
-                "reported",
-                options={"rule": "argmax", "unknown": "drop"},
-            ),
+            _ferplus("majority", 3589),
+            _ferplus("probability", 3589),
+            _ferplus("argmax", 3573, "; 3,573 are the test set of publications"),
         ),
         "ck+": (
             Published(
@@ -216,15 +230,19 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = MappingProxyType(
 """Dataset to what is published of it, for one or more ways of reading and releases."""
 
 
-def published(name: str, options: Mapping[str, str]) -> tuple[Published, ...]:
+def published(
+    name: str, options: Mapping[str, str], layout: str | None = None
+) -> tuple[Published, ...]:
     """What is published of a dataset that is read with some options; empty where nothing is.
 
     Args:
         name: key of `readers.READERS`.
         options: all options of the reader, defaults filled in.
+        layout: in which it lies on disk, where its reader tells several apart.
     """
     return tuple(
         entry
         for entry in PUBLISHED.get(name, ())
         if all(options.get(key) == value for key, value in entry.options.items())
+        and (layout is None or not entry.layouts or layout in entry.layouts)
     )

@@ -102,7 +102,7 @@ class EndpointResponder:
         self._slots = asyncio.Semaphore(concurrency)
         self._background: Background | None = None
         self._client: Any = None
-        self._reached = False  # an answer of any kind has come from there
+        self._reached = False  # something has come from there that this API says
         self._fatal: str | None = None
 
     def identity(self) -> Mapping[str, str]:
@@ -213,18 +213,20 @@ class EndpointResponder:
             return _Failure(f"{self.host} cannot be reached", retry=True)
         except self.http.HTTPError as error:
             return _Failure(f"the connection broke ({type(error).__name__})", retry=True)
-        self._reached = True
         if answer.status_code != 200:
+            self._reached = True
             return self._refused(answer)
         try:
             said = self.wire.read(answer.json())
         except WithheldError as error:
+            self._reached = True
             return Reply(request.id, "failed", error=self._line(str(error)))
         except BadReplyError as error:
             return _Failure(self._line(str(error)), retry=True)
         except ValueError:
             kind = answer.headers.get("content-type", "no content type").split(";")[0]
             return _Failure(self._line(f"the answer is no JSON ({kind})"), retry=True)
+        self._reached = True
         return Reply(
             request.id,
             text=said.text,

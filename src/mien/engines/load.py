@@ -213,6 +213,10 @@ def own_folder(model: str) -> Path | None:
     if rest and kind in ("openai", "gemini", "recorded", "hf"):
         return None
     config = Path(model) / "config.json"
+    if not config.is_file() and (Path(model) / "adapter_config.json").is_file():
+        raise EngineError(
+            f"{model} holds adapters, not a model; fold them in: mien merge {model} --out FOLDER"
+        )
     if not config.is_file():
         raise EngineError(f"unknown model {model!r}: no folder with a config.json. Known:\n{FORMS}")
     try:

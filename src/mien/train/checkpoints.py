@@ -5,19 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import os
 import re
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
+from mien.train.folders import says_full
+from mien.train.manifest import STATE, damage, seal, size_of
+
 log = logging.getLogger(__name__)
 
-STATE = "trainer_state.json"
 PART = ".part"
 """Folder in which a checkpoint is written, to be renamed when it is whole."""
 _NAME = re.compile(r"checkpoint-(\d+)")
+_SPARE = 1 << 26  # of a disk that has room, so much is free at any time
 
 
 class CheckpointError(OSError):
@@ -30,35 +31,6 @@ def checkpoints(out: Path) -> list[Path]:
         return []
     found = [p for p in out.iterdir() if p.is_dir() and _NAME.fullmatch(p.name)]
     return sorted(found, key=lambda p: int(p.name.partition("-")[2]))
-
-
-def damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint; None where it can be gone on from.
-
-    Every file is opened, none is read as a whole: one that was cut off is told by its length.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if not isinstance(state, dict) or "global_step" not in state:
-            return f"{STATE} has no global_step"
-        for file in sorted(folder.rglob("*")):
-            if file.suffix == ".safetensors":
-                with safe_open(file, framework="pt") as opened:
-                    opened.keys()
-            elif file.suffix in (".pt", ".pth", ".bin"):
-                zipfile.ZipFile(file).close()
-    except (OSError, ValueError, zipfile.BadZipFile, SafetensorError) as error:
-        return str(error).splitlines()[0]
-    needed = [
-        *folder.glob("*.safetensors"),
-        *folder.glob("pytorch_model*"),
-        *folder.glob("global*"),
-    ]
-    if not needed:
-        return "it has no weights"
-    return None
 
 
 def last_checkpoint(out: Path) -> Path | None:
@@ -78,11 +50,8 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def settle(part: Path, final: Path) -> None:
-    """Renames a checkpoint that is whole to its name, once it is on the disk."""
-    for file in part.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+    """Renames a checkpoint that is complete to its name, once it is on the disk."""
+    seal(part)
     if final.exists():
         shutil.rmtree(final)
     part.replace(final)
@@ -102,23 +71,34 @@ def rotate(out: Path, *, keep: int, best: str | None) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_error(final: Path, error: BaseException) -> CheckpointError:
-    """A failure to write a checkpoint, in words that say what to do."""
+def write_error(final: Path, error: BaseException, *, free: int, written: int) -> CheckpointError:
+    """A failure to write a checkpoint, in words that say what to do.
+
+    PyTorch's own writers do not say why they failed. So the disk also counts as full where what was
+    free, with what had been written, holds no checkpoint of the size of the last.
+
+    Args:
+        final: where the checkpoint was to be.
+        error: the failure.
+        free: bytes that were free on its disk.
+        written: bytes of the part that was there by then.
+    """
     last = last_checkpoint(final.parent)
     kept = f"{last.name}, the last good one, stays" if last else "there is no earlier one"
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(
-        sign in str(error) for sign in ("No space left", "StorageFull", "code: 28", "code: 122")
-    )
-    # PyTorch's own writer does not say why it failed.
-    full = full or ("PytorchStreamWriter" in text and _free(final.parent) < 1 << 26)
+    number = getattr(error, "errno", None)
+    full = says_full(error)
+    if not full and number is None:
+        rest = size_of(last) - written if last else 0
+        full = free < max(rest, _SPARE)
     why = "the disk is full; free some space" if full else f"{text}; mend that"
     made = CheckpointError(
         f"cannot write {final}: {why} and run the same command to go on ({kept})"
     )
-    made.errno = errno.ENOSPC if full else getattr(error, "errno", None)
+    made.errno = errno.ENOSPC if full else number
     return made
 
 
-def _free(folder: Path) -> int:
+def free_space(folder: Path) -> int:
+    """Bytes that may still be written to the disk of a folder."""
     return shutil.disk_usage(folder).free

@@ -14,6 +14,7 @@ from mien.models.emo_llama.prior_inputs import PriorFormat
 from mien.train.augment import augment
 from mien.train.chance import draw
 from mien.train.items import Item
+from mien.train.left_out import nothing
 from mien.train.rows import RowsError
 from mien.train.talk import IGNORED, Talk, TalkEncoder
 
@@ -31,7 +32,7 @@ class Collator:
         processor: of the model.
         config: of the model.
         seed: of the augmentation.
-        text_share: share of the batch's faces that carry text.
+        text_share: share of the batch's faces that carry text; one face at least, but for 0.
         max_length: most tokens of a conversation; None for no limit.
         too_long: "error" stops at a longer one, "drop" leaves its text out, and its face too where
             all faces carry text.
@@ -66,19 +67,24 @@ class Collator:
             ``soft_expression`` (B, E) and ``soft_presence`` (B, U); and of the first T faces
             ``input_ids``, ``attention_mask`` and ``labels`` (T, L), for clips with
             ``qformer_input_ids`` and ``qformer_attention_mask``; and ``ids``, the names of the
-            rows, which are for messages.
+            rows, which are for messages. Where no item is left, what `left_out.nothing` gives.
 
         Raises:
-            RowsError: if no item is left, a conversation is too long, or a clip is handed to a
-                model that reads pictures.
+            RowsError: if a conversation is too long, or a clip is handed to a model that reads
+                pictures.
         """
         found = [item for item in items if item is not None]
         if not found:
-            raise RowsError(
-                "a whole batch is without a face; is `faces: find` right for these pictures?"
+            return nothing(
+                "no face is found in a whole batch; is `faces: find` right for these pictures?"
             )
-        count = int(len(items) * self.text_share)
+        count = max(int(len(items) * self.text_share), self.text_share > 0)
         faces, talks = self._with_text(found, min(count, len(found)))
+        if not faces:
+            return nothing(
+                f"all conversations of a batch are longer than max_length {self.max_length}; "
+                "raise it"
+            )
         batch: dict[str, Any] = {
             "ids": [item.name for item in faces],
             "expression_targets": torch.from_numpy(np.stack([i.expression for i in faces])),
@@ -106,19 +112,19 @@ class Collator:
         told: list[tuple[Item, Talk]] = []
         silent: list[Item] = []
         for place, item in enumerate(items):
-            talk = self._talk(item) if place < count else None
+            talk = self.talk(item) if place < count else None
             if talk is not None:
                 told.append((item, talk))
             elif place >= count or self.text_share < 1:
                 silent.append(item)
-        if not told and not silent:
-            raise RowsError(
-                f"all {len(items)} conversations of a batch are longer than max_length "
-                f"{self.max_length}; raise it"
-            )
         return [item for item, _ in told] + silent, [talk for _, talk in told]
 
-    def _talk(self, item: Item) -> Talk | None:
+    def talk(self, item: Item) -> Talk | None:
+        """An item's conversation in tokens; None where it is too long and such ones are dropped.
+
+        Raises:
+            RowsError: if it is too long, or nothing in it is learned.
+        """
         talk = self.talks(
             item.turns,
             given=item.given,

@@ -60,7 +60,7 @@ class CountingTrainer(Trainer):
         self, batch_samples: Sequence[Mapping[str, Any]], device: torch.device
     ) -> Tensor:
         """(5,) the counts of these batches, summed over devices."""
-        counts = torch.stack([count_targets(batch) for batch in batch_samples]).sum(0).to(device)
+        counts = torch.stack([count_targets(b).to(device) for b in batch_samples]).sum(0)
         if self.args.world_size > 1:
             counts = self.accelerator.reduce(counts, reduction="sum")
         return counts

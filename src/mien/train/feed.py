@@ -18,6 +18,7 @@ from mien.train.faces import CACHE_FOLDER, FaceCrops
 from mien.train.fields import RecipeError
 from mien.train.fit_stage import Feed
 from mien.train.items import ItemSource, TrainItems
+from mien.train.mapped import kept_beside
 from mien.train.recipe import CacheSpec, DataSpec, Source
 from mien.train.rows import InstructionRows
 from mien.train.sampler import VisitSampler
@@ -52,7 +53,9 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
         "frame_tokens": processor.num_image_tokens,
         "soft_labels": soft,
     }
-    crops = FaceCrops(config.crop_spec, faces=spec.faces, folder=_beside(spec.train[0].rows))
+    crops = FaceCrops(
+        config.crop_spec, faces=spec.faces, folder=kept_beside(spec.train[0].rows, CACHE_FOLDER)
+    )
     items = TrainItems(
         [_source(one, spec, config) for one in spec.train],
         crops=crops,
@@ -62,7 +65,7 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
     )
     checked = None
     if spec.validation:
-        folder = _beside(spec.validation[0].rows)
+        folder = kept_beside(spec.validation[0].rows, CACHE_FOLDER)
         checked = TrainItems(
             [_source(one, spec, config) for one in spec.validation],
             crops=FaceCrops(config.crop_spec, faces=spec.faces, folder=folder),
@@ -109,10 +112,6 @@ def fill_caches(feed: Feed, network: Any, processor: Any, spec: CacheSpec) -> No
             items.features = FeatureCache(items, network, processor, one).fill(items)
 
 
-def _beside(rows: Path) -> Path:
-    return (rows if rows.is_dir() else rows.parent) / CACHE_FOLDER
-
-
 def _source(one: Source, spec: DataSpec, config: Any) -> ItemSource:
     rows = InstructionRows(one.rows, root=one.root)
     return ItemSource(rows, one.weight, one.augment, _priors(one, spec, config))
@@ -130,8 +129,8 @@ def _priors(one: Source, spec: DataSpec, config: Any) -> Any:
     from mien.models.priors import BuiltInPriors, CachedPriors, FilePriors
 
     if one.priors == "built-in":
-        folder = one.rows if one.rows.is_dir() else one.rows.parent
-        return CachedPriors(BuiltInPriors(whole=spec.faces == "given"), folder / KEPT)
+        folder = kept_beside(one.rows, KEPT)
+        return CachedPriors(BuiltInPriors(whole=spec.faces == "given"), folder)
     path = Path(one.priors).expanduser()
     if not path.is_file():
         raise RecipeError(f'priors: {one.priors}: no such file; give one, or "built-in"')

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 from transformers import EvalPrediction, PrinterCallback, TrainerCallback, TrainingArguments
-from transformers.integrations import is_tensorboard_available
 
 from mien.train.checkpoints import last_checkpoint, read_state
 from mien.train.curves import draw_curves
@@ -102,8 +101,6 @@ def stage_arguments(
         workers: processes that prepare batches.
         report: "tensorboard".
     """
-    if "tensorboard" in report and not is_tensorboard_available():
-        raise ImportError("report: [tensorboard] needs it: pip install tensorboard")
     when = "epoch" if stage.save_every is None else "steps"
     length = (
         {"max_steps": stage.max_steps}
@@ -196,7 +193,8 @@ def fit_stage(
     )
     out.mkdir(parents=True, exist_ok=True)
     _check_size(feed, args)
-    speed, stop = SpeedMeter(), StopOnSignal()
+    # Answers that GRPO has drawn are in no checkpoint; it stops when they have served.
+    speed, stop = SpeedMeter(), StopOnSignal(every=stage.grpo.updates if stage.grpo else 1)
     trainer = trainer_class(
         model=learner,
         args=args,

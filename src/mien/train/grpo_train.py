@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,10 +19,13 @@ from mien.language import prompt_for
 from mien.train.faces import CACHE_FOLDER, FaceCrops
 from mien.train.fit_stage import Feed
 from mien.train.grpo import Asked
+from mien.train.left_out import LEFT_OUT, nothing
 from mien.train.recipe import DataSpec, Stage
 from mien.train.rewards import PARTS, RewardTask, RewardWeights, Truth, reward
 from mien.train.rows import InstructionRows, RowsError
 from mien.train.trainer import StageTrainer
+
+log = logging.getLogger(__name__)
 
 Item = tuple[Asked, NDArray[np.uint8]]
 
@@ -93,6 +97,8 @@ class AskedRows(Dataset[Item | None]):
                 "clips out"
             )
         crop, asked = self.crops(frames[0]), asked_of(row, index, self.processor)
+        if crop is None:
+            log.warning("%s, row %r: no face is found; left out", rows.place, row["id"])
         return None if crop is None or asked is None else (asked, crop)
 
 
@@ -150,12 +156,17 @@ class AskedCollator:
     def __init__(self, processor: Any) -> None:
         self.processor = processor
 
-    def __call__(self, items: Sequence[tuple[Asked, NDArray[np.uint8]]]) -> dict[str, Any]:
-        """A batch of (prompt, RGB face crop (S, S, 3))."""
+    def __call__(self, items: Sequence[Item | None]) -> dict[str, Any]:
+        """A batch of (prompt, RGB face crop (S, S, 3)), without those that are None."""
+        found = [item for item in items if item is not None]
+        if not found:
+            return nothing(
+                "no face is found in a whole batch; is `faces: find` right for these pictures?"
+            )
         pictures = self.processor.picture_inputs(
-            [crop for _, crop in items], prompt_for("analysis")
+            [crop for _, crop in found], prompt_for("analysis")
         )
-        return {"asked": [asked for asked, _ in items], **pictures}
+        return {"asked": [asked for asked, _ in found], **pictures}
 
 
 class RepeatedBatches(Sampler[int]):
@@ -194,6 +205,14 @@ class GrpoTrainer(StageTrainer):
         super().__init__(**kwargs)
         self.model_accepts_loss_kwargs = False  # Trainer divides the loss by the accumulation
         self._figures: dict[str, list[float]] = {}
+        self._scale = 1.0
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+        """The batches of one step, whose mean is over those of which something is left."""
+        batches, counts = super().get_batch_samples(epoch_iterator, num_batches, device)
+        left = sum(LEFT_OUT not in batch for batch in batches)
+        self._scale = len(batches) / max(left, 1)
+        return batches, counts
 
     def _get_num_items_in_batch(self, *_: Any) -> None:  # type: ignore[override]
         """Nothing: how long the answers of a step are is not known before they are drawn."""
@@ -206,8 +225,10 @@ class GrpoTrainer(StageTrainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         """The objective's loss; keeps its figures for the log."""
+        counts = LEFT_OUT not in inputs
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        for name, value in outputs["figures"].items():
+        loss = loss * self._scale
+        for name, value in outputs["figures"].items() if counts else ():
             self._figures.setdefault(name, []).append(value)
         return (loss, outputs) if return_outputs else loss
 

@@ -218,6 +218,19 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
             cached=cached,
         )
 
+    def unseen(self, one: ItemSource, row: dict[str, Any]) -> Item:
+        """A row without its pictures: its words as they stand, and as many frames as it shows."""
+        shown = len(row["images"] or ()) or self.clip_frames
+        return Item(
+            n=0,
+            name=f"{one.rows.place}, row {row['id']!r}",
+            frames=[np.zeros((1, 1, 3), np.uint8)] * shown,
+            turns=self._turns(one, row),
+            given=0,
+            expression=np.zeros(len(self.expressions), np.float32),
+            units=np.full(len(self.units), np.nan, np.float32),
+        )
+
     def look(
         self, source: int, row: dict[str, Any], *, priors: bool = True
     ) -> tuple[list[NDArray[np.uint8]], list[FacePriors] | None] | None:
@@ -252,16 +265,19 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         kept = self._faces[source]
         return kept.order[kept.starts[:-1]]
 
-    def _words(
-        self, one: ItemSource, row: dict[str, Any], n: int
-    ) -> tuple[list[tuple[str, str]], int]:
+    def _turns(self, one: ItemSource, row: dict[str, Any]) -> list[tuple[str, str]]:
         roles = [message["role"] for message in row["messages"] or ()]
         if not roles or roles != ["user", "assistant"] * (len(roles) // 2):
             raise RowsError(
                 f"{one.rows.place}, row {row['id']!r}: messages must be of user and assistant by "
                 f"turns, not {', '.join(roles) or 'none'}"
             )
-        turns = turns_of(row)
+        return turns_of(row)
+
+    def _words(
+        self, one: ItemSource, row: dict[str, Any], n: int
+    ) -> tuple[list[tuple[str, str]], int]:
+        turns = self._turns(one, row)
         if self.train and self.invented and row["task"] == "analysis":
             rng = generator(self.seed, n, "words")
             if rng.random() < self.invented:

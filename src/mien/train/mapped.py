@@ -31,6 +31,21 @@ class RowsError(ValueError):
     """Instruction rows cannot be used; the message names the file and the remedy."""
 
 
+def kept_beside(place: Path, inner: Path) -> Path:
+    """Where what is computed from rows is kept: beside them, or in the user's cache folder.
+
+    Args:
+        place: a folder of rows, or a file of them.
+        inner: such as `CACHE_FOLDER`.
+    """
+    beside = place if place.is_dir() else place.parent
+    if os.access(beside, os.W_OK):
+        return beside / inner
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    name = hashlib.sha256(str(beside.resolve()).encode()).hexdigest()[:16]
+    return Path(home) / "mien" / name / inner.name
+
+
 def mapped_table(files: Sequence[Path], folder: Path) -> pa.Table:
     """The rows of Parquet or JSON-lines files, in memory that the system may take back.
 

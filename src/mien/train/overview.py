@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from mien.train.fit_stage import steps_of
+from mien.train.left_out import StandIn
 from mien.train.recipe import Recipe
 from mien.train.stages import count_parts
 from mien.train.talk import example
@@ -62,10 +63,15 @@ def overview(recipe: Recipe, number: int, ready: Prepared) -> Iterator[str]:
 
 
 def first_batch(ready: Prepared, size: int) -> dict[str, Any]:
-    """The first training batch; no random number of the run is drawn for it."""
+    """The first training batch, or one in its place where nothing is left of it.
+
+    No random number of the run is drawn for it.
+    """
     with kept_random_state():
         sampler: Any = ready.feed.sampler
         if hasattr(sampler, "set_epoch"):
             sampler.set_epoch(0)
         visits = list(islice(iter(sampler), size))
-        return ready.feed.collator([ready.feed.train[n] for n in visits])
+        batch = ready.feed.collator([ready.feed.train[n] for n in visits])
+        stand_in = StandIn(ready.feed.train, ready.feed.collator, size=size, seed=0)
+        return dict(stand_in(batch))

@@ -85,7 +85,8 @@ class DataSpec:
             model wants it.
         max_length: most tokens of a conversation, pictures included; none is no limit.
         too_long: a longer one stops the run ("error") or is left out ("drop").
-        text_share: share of the faces of a batch that carry text, beside their numbers.
+        text_share: share of the faces of a batch that carry text, beside their numbers; one face
+            at least, but for 0.
         invented: share of analyses with drawn labels, whose label line is given and not learned.
         soft_labels: Parquet file of a teacher: sample, expression probabilities, presence of units.
         cache: features of the frozen encoder; none computes them at every step.

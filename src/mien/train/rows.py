@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,18 @@ from mien.data.build.shards import MANIFEST, Folder
 from mien.data.pictures import open_frames, open_path
 from mien.media import MediaError, read_picture
 from mien.sample import Sample
-from mien.train.mapped import CACHE_FOLDER, CHARACTERS, PICTURES, RowsError, mapped_table
+from mien.train.mapped import (
+    CACHE_FOLDER,
+    CHARACTERS,
+    PICTURES,
+    RowsError,
+    kept_beside,
+    mapped_table,
+)
 
-__all__ = ["InstructionRows", "RowsError"]
+__all__ = ["InstructionRows", "RowsError", "fingerprint"]
+
+_END = 1 << 20
 
 
 class InstructionRows:
@@ -29,7 +39,8 @@ class InstructionRows:
         place: folder of a set, folder of Parquet or JSON-lines files, or one such file.
         root: folder of the pictures: of one source, or with a folder for each source. By default
             where the set was built from.
-        cache: folder of the mapped file; `.mien/rows` beside the rows by default.
+        cache: folder of the mapped file; `.mien/rows` beside the rows by default, or in the user's
+            cache folder where the rows are read-only.
 
     Raises:
         RowsError: if there are no rows, or they are damaged.
@@ -42,8 +53,7 @@ class InstructionRows:
         self.place = Path(place)
         self.root = None if root is None else Path(root)
         self._files, self._roots = _files(self.place)
-        beside = self.place if self.place.is_dir() else self.place.parent
-        self._cache = beside / CACHE_FOLDER if cache is None else cache
+        self._cache = kept_beside(self.place, CACHE_FOLDER) if cache is None else cache
         self._open()
 
     def _open(self) -> None:
@@ -152,6 +162,26 @@ class InstructionRows:
             f"{self.place}: where the pictures of source {source!r} are is not known; give the "
             "`root` of these rows"
         )
+
+
+def fingerprint(place: Path | str) -> str:
+    """A short hash of rows: of each file's name and size and, of larger ones, both ends.
+
+    A set of `mien data build` is known by the hashes of its files, which it keeps.
+    """
+    place, digest = Path(place), hashlib.blake2b(digest_size=8)
+    if (place / MANIFEST).is_file():
+        for shard in Folder.open(place).shards:
+            digest.update(f"{shard.name} {shard.sha256}\n".encode())
+        return digest.hexdigest()
+    for path in _files(place)[0]:
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_END))
+            file.seek(max(size - _END, file.tell()))
+            digest.update(file.read())
+    return digest.hexdigest()
 
 
 def _files(place: Path) -> tuple[list[Path], dict[str, Path]]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from transformers.integrations import is_tensorboard_available
 
-from mien.partfile import write_whole
+from mien.train.claim import MODEL, claim
 from mien.train.feed import fill_caches, label_counts, open_feed
-from mien.train.fields import RecipeError, plain
+from mien.train.fields import RecipeError
 from mien.train.fit_stage import Feed, fit_stage
 from mien.train.grpo import GrpoObjective
 from mien.train.grpo_spec import GrpoSpec
@@ -39,12 +38,6 @@ from mien.train.targets import class_weights, unit_weights
 from mien.train.trainer import StageTrainer
 
 log = logging.getLogger(__name__)
-
-RECIPE = "recipe.json"
-MODEL = "model"
-# What may change between a run and its continuation: none of it moves a weight.
-_FREE = ("out", "report", "data.workers")
-_FREE_IN_STAGE = ("log_every", "keep", "gradient_checkpointing", "data.workers")
 
 
 @dataclass(frozen=True)
@@ -77,13 +70,14 @@ class Prepared:
     learner: nn.Module
 
 
-def train(recipe: Recipe, *, out: Path, resume: bool = True) -> Path:
+def train(recipe: Recipe, *, out: Path, resume: bool = True, change: bool = False) -> Path:
     """Runs a recipe.
 
     Args:
         recipe: from `load_recipe`.
         out: folder of the run: a folder for each stage, `model`, `speed.json`, `recipe.json`.
         resume: go on from what is there; else it is removed first.
+        change: go on although the recipe has changed; see `claim`.
 
     Returns:
         Folder of the final model: a whole one, or adapters where the last stage trains them
@@ -95,7 +89,10 @@ def train(recipe: Recipe, *, out: Path, resume: bool = True) -> Path:
         mien.train.stops.TrainingError: if training cannot go on.
         mien.train.checkpoints.CheckpointError: if a checkpoint cannot be written.
     """
-    _claim(recipe, out, resume=resume)
+    if "tensorboard" in recipe.report and not is_tensorboard_available():
+        raise ImportError("report: [tensorboard] needs it: pip install tensorboard")
+    out = out.resolve()  # adapters name the model below them by its path
+    claim(recipe, out, resume=resume, change=change)
     standing = _Standing(_named(recipe.start))
     before: Stage | None = None
     for number, stage in enumerate(recipe.stages):
@@ -247,59 +244,3 @@ def _named(start: str) -> str:
     """A start as it may stand in an adapter's config: folders by their whole path."""
     path = Path(start).expanduser()
     return str(path.resolve()) if path.is_dir() else start
-
-
-# --- the folder of a run
-
-
-def _claim(recipe: Recipe, out: Path, *, resume: bool) -> None:
-    """Makes the folder this run's, or refuses one that is another's."""
-    if is_main():
-        known = out / RECIPE
-        if known.is_file():
-            old = json.loads(known.read_text(encoding="utf-8"))
-            if not resume:
-                _clear(old, out)
-            else:
-                _same(old, plain(recipe), out)
-        elif (out / MODEL).exists():
-            raise RecipeError(f"{out} holds a model that is not of such a run; give another --out")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecipeError(f"cannot make {out}: {error.strerror}; give another --out") from None
-        write_whole(known, (json.dumps(plain(recipe), indent=1) + "\n").encode())
-    wait()
-
-
-def _clear(old: dict[str, Any], out: Path) -> None:
-    """Removes what an earlier run wrote, and nothing else."""
-    for stage in old.get("stages", ()):
-        shutil.rmtree(out / str(stage["name"]), ignore_errors=True)
-    shutil.rmtree(out / MODEL, ignore_errors=True)
-    for name in (RECIPE, "speed.json"):
-        (out / name).unlink(missing_ok=True)
-
-
-def _same(old: Any, new: Any, out: Path) -> None:
-    """Refuses to go on with another recipe."""
-    for place, before, now in _differences(old, new, ""):
-        inner = place.partition("].")[2] if place.startswith("stages[") else None
-        if place in _FREE or inner in _FREE_IN_STAGE:
-            continue
-        raise RecipeError(
-            f"{out} holds a run with {place} {before!r}, and now it is {now!r}: a run goes on with "
-            "the recipe it began with; give another --out, or --fresh to begin again"
-        )
-
-
-def _differences(old: Any, new: Any, place: str) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in sorted({*old, *new}):
-            inner = f"{place}.{name}" if place else name
-            yield from _differences(old.get(name), new.get(name), inner)
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for number, (before, now) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(before, now, f"{place}[{number}]")
-    elif old != new:
-        yield place, old, new

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import nn
 
 from mien.models.multimodal import LORA_TARGETS, FaceModelForConditionalGeneration
 from mien.train.fields import RecipeError
+from mien.train.folders import new_folder
 from mien.train.recipe import LoraSpec, Stage
 
 QFORMER = ("qformer", "qformer_queries")
@@ -167,24 +167,30 @@ def save_stage(
     Args:
         model: what `prepare_stage` gave, trained.
         processor: goes with it.
-        folder: to write to; what is there is replaced.
+        folder: new, to write to.
         base: name of the model that the adapters belong to.
         state: the model's weights, where they were gathered from several devices.
+
+    Raises:
+        SinkError: if it cannot be written; the checkpoints of the stage stay.
     """
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     given = {} if state is None else {"state_dict": state}
-    if hasattr(model, "peft_config"):
-        for config in model.peft_config.values():
-            config.base_model_name_or_path = base
-        # "auto" would ask the Hub whether the base's vocabulary has grown.
-        model.save_pretrained(str(part), save_embedding_layers=False, **given)
-    else:
-        model.config.calibration = {}  # it was of the weights before
-        model.save_pretrained(str(part), **given)
-    processor.save_pretrained(part)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+    adapters = hasattr(model, "peft_config")
+    weights = (p for p in model.parameters() if p.requires_grad or not adapters)
+    needs = sum(p.numel() * p.element_size() for p in weights)
+    hint = (
+        "free some space and run the same command: it goes on from the last checkpoint, which stays"
+    )
+    with new_folder(folder, needs=needs, hint=hint) as part:
+        if adapters:
+            for config in model.peft_config.values():
+                config.base_model_name_or_path = base
+            # "auto" would ask the Hub whether the base's vocabulary has grown.
+            model.save_pretrained(str(part), save_embedding_layers=False, **given)
+        else:
+            model.config.calibration = {}  # it was of the weights before
+            model.save_pretrained(str(part), **given)
+        processor.save_pretrained(part)
 
 
 def checkpoint_activations(model: nn.Module) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,13 @@ class StopOnSignal(TrainerCallback):
     """Ends the run behind the step under way, with a checkpoint, on Ctrl-C or SIGTERM.
 
     A second Ctrl-C ends it at once.
+
+    Args:
+        every: only behind a multiple of so many steps, between which no checkpoint is whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
         self.stopped = False
         self._asked = False
 
@@ -53,7 +57,7 @@ class StopOnSignal(TrainerCallback):
         self._asked = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._agreed(args):
+        if state.global_step % self.every == 0 and self._agreed(args):
             self.stopped = True
             control.should_save = True
             control.should_training_stop = True
@@ -67,19 +71,39 @@ class StopOnSignal(TrainerCallback):
         return bool(asked)
 
 
-def save_nan_batch(folder: Path, batch: dict[str, Any], ids: Any, step: int) -> Path:
-    """Keeps a batch that gave no number, to look at: `torch.load(path, weights_only=False)`."""
-    path = folder / NAN_BATCH
-    kept = {k: v.detach().cpu() if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
-    torch.save({"batch": kept, "rows": ids, "step": step}, path)
+def save_nan_batch(
+    folder: Path,
+    batches: Sequence[Mapping[str, Any]],
+    rows: Sequence[Sequence[str]],
+    step: int,
+    *,
+    process: int = 0,
+) -> Path:
+    """Keeps batches that gave no number, to look at: `torch.load(path, weights_only=False)`.
+
+    Args:
+        folder: to write to; a process but the first adds its number to the name.
+        batches: one, or all of a step.
+        rows: names of the rows of each.
+        step: in which they came.
+        process: that had them.
+    """
+    path = folder / (f"{process}_{NAN_BATCH}" if process else NAN_BATCH)
+    kept = [
+        {k: v.detach().cpu() if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+        for batch in batches
+    ]
+    torch.save({"batches": kept, "rows": [list(names) for names in rows], "step": step}, path)
     return path
 
 
-def nan_error(what: str, path: Path, ids: Any, step: int) -> TrainingError:
+def nan_error(what: str, path: Path, rows: Sequence[Sequence[str]], step: int) -> TrainingError:
     """What to say where a loss or a gradient is NaN or infinite."""
-    rows = f" (rows {', '.join(map(str, list(ids)[:3]))} ...)" if ids else ""
+    names = [str(name) for batch in rows for name in batch]
+    shown = f" (rows {', '.join(names[:3])}{' ...' if names[3:] else ''})" if names else ""
+    which = "the batch is" if len(rows) == 1 else f"the {len(rows)} batches of the step are"
     return TrainingError(
-        f"{what} is not finite at step {step}; the batch is kept in {path}{rows}. Look at it, "
+        f"{what} is not finite at step {step}; {which} kept in {path}{shown}. Look at it, "
         "lower learning_rate, or take precision: float32; the last checkpoint is from before"
     )
 

@@ -15,8 +15,11 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 
-from mien.train.checkpoints import PART, STATE, rotate, settle, write_error
+from mien.train.checkpoints import PART, free_space, rotate, settle, write_error
 from mien.train.counts import CountingTrainer
+from mien.train.left_out import LEFT_OUT, StandIn
+from mien.train.manifest import STATE, size_of
+from mien.train.rows import RowsError
 from mien.train.speed import SpeedMeter
 from mien.train.stages import part_of
 from mien.train.stops import nan_error, save_nan_batch
@@ -51,7 +54,14 @@ class StageTrainer(CountingTrainer):
         self.face_learning_rate = face_learning_rate
         self.out = Path(str(self.args.output_dir))
         self._part: Path | None = None
-        self._last: tuple[dict[str, Any], Any] | None = None
+        self._why = ""  # nothing is left of a validation batch
+        self._stand_in = StandIn(
+            self.train_dataset,
+            self.data_collator,
+            size=self.args.per_device_train_batch_size,
+            seed=self.args.seed,
+        )
+        self._step: Sequence[Mapping[str, Any]] = ()  # batches of the step under way
         self._parts: dict[str, Tensor] = {}
         self._parts_since = self.state.global_step
 
@@ -86,10 +96,33 @@ class StageTrainer(CountingTrainer):
         )
         return self.optimizer
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """As Trainer's, but rates and decay stay the recipe's: `--change` may have moved them."""
+        groups = [] if self.is_deepspeed_enabled else self._groups()
+        wanted = [{k: v for k, v in group.items() if k != "params"} for group in groups]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        scheduler: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        for number, (group, fresh) in enumerate(zip(self._groups(), wanted, strict=False)):
+            if all(group.get(k) == v for k, v in fresh.items() if k != "lr"):
+                continue
+            factor = scheduler.lr_lambdas[number](scheduler.last_epoch)
+            group.update({**fresh, "lr": fresh["initial_lr"] * factor})
+            scheduler.base_lrs[number] = fresh["initial_lr"]
+            scheduler._last_lr[number] = group["lr"]  # what is logged
+
+    def _groups(self) -> list[dict[str, Any]]:
+        assert self.optimizer is not None
+        return self.optimizer.param_groups
+
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
-        """The batches of one step; the time that they are waited for is taken."""
+        """The batches of one step, with others in the place of those of which nothing is left.
+
+        The time that they are waited for is taken.
+        """
         with self.speed.waiting():
-            return super().get_batch_samples(epoch_iterator, num_batches, device)
+            batches, counts = super().get_batch_samples(epoch_iterator, num_batches, device)
+            self._step = [self._stand_in(batch) for batch in batches]
+            return self._step, counts
 
     # --- steps
 
@@ -105,20 +138,24 @@ class StageTrainer(CountingTrainer):
         Raises:
             TrainingError: naming the file of the batch.
         """
-        ids = inputs.pop(IDS, None)
-        self._last = (inputs, ids)
-        self.speed.count(inputs)
-        result = super().compute_loss(
-            model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
+        batch = dict(inputs)
+        weight = 0 if inputs.pop(LEFT_OUT, None) else 1
+        inputs.pop(IDS, None)
+        if weight:
+            self.speed.count(inputs)
+        # What is left out is in no count, so it is divided by its own.
+        counts = num_items_in_batch if weight else None
+        loss, outputs = super().compute_loss(
+            model, inputs, return_outputs=True, num_items_in_batch=counts
         )
-        loss, outputs = result
         if not self._parts:
             self._parts_since = self.state.global_step  # not from 0 where a run goes on
         for name, part in {**outputs.get("parts", {}), "batches": 1}.items():
-            self._parts[name] = self._parts.get(name, 0) + torch.as_tensor(part).detach()
+            self._parts[name] = self._parts.get(name, 0) + weight * torch.as_tensor(part).detach()
         if not bool(torch.isfinite(loss.detach()).all()):
-            self._stop("the loss")
-        return result if return_outputs else loss
+            self._stop("the loss", [batch])
+        loss = loss * weight
+        return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """As Trainer's, with the parts of the loss beside their sum."""
@@ -129,7 +166,7 @@ class StageTrainer(CountingTrainer):
             padding, batches = parts.pop("padding", None), parts.pop("batches")
             logs |= {f"loss_{name}": value / steps for name, value in parts.items()}
             if padding is not None:
-                logs["padding"] = padding / batches
+                logs["padding"] = padding / max(batches, 1)
             self._parts, self._parts_since = {}, self.state.global_step
         super().log(logs, start_time)
 
@@ -143,25 +180,33 @@ class StageTrainer(CountingTrainer):
         names = dict.fromkeys(name for each in everyone for name in each)
         return {name: sum(each.get(name, 0.0) for each in everyone) for name in names}
 
-    def _clip_grad_norm(self, model: nn.Module) -> Any:
-        norm = super()._clip_grad_norm(model)
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        # Asked for at every step, clipped or not, before the optimiser moves a weight.
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         # With fp16 the scaler itself skips steps whose gradients overflow.
         if norm is not None and not self.args.fp16 and not np.isfinite(float(norm)):
-            self._stop("the gradient")
+            self._stop("the gradient", self._step)
         return norm
 
-    def _stop(self, what: str) -> None:
-        assert self._last is not None
-        batch, ids = self._last
-        step = self.state.global_step + 1
-        raise nan_error(what, save_nan_batch(self.out, batch, ids, step), ids, step)
+    def _stop(self, what: str, batches: Sequence[Mapping[str, Any]]) -> None:
+        """Ends the run; a gradient is of all batches of its step, so all of them are kept."""
+        step, rows = self.state.global_step + 1, [list(batch.get(IDS) or ()) for batch in batches]
+        path = save_nan_batch(self.out, batches, rows, step, process=self.args.process_index)
+        raise nan_error(what, path, rows, step)
 
     # --- evaluation
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """As Trainer's; the random state is the same after it as before it."""
+        """As Trainer's; the random state is the same after it as before it.
+
+        Raises:
+            mien.train.rows.RowsError: if nothing is left of any validation batch.
+        """
         with self.speed.pause(), kept_random_state():
-            return super().evaluate(*args, **kwargs)
+            found = super().evaluate(*args, **kwargs)
+        if "eval_loss" not in found:
+            raise RowsError(f"the validation rows cannot be scored: {self._why}")
+        return found
 
     def prediction_step(
         self,
@@ -171,8 +216,17 @@ class StageTrainer(CountingTrainer):
         ignore_keys: list[str] | None = None,
     ) -> tuple[Any, Any, Any]:
         """Loss, and logits with their targets where numbers are scored."""
+        if LEFT_OUT in inputs:
+            self._why = inputs[LEFT_OUT]
+            if self.args.world_size <= 1:
+                return None, None, None
+            # Processes gather their scores together, so each must have some; these are of no row.
+            unknown = {"expression_targets": 0.0, "unit_targets": torch.nan}
+            inputs = dict(self._stand_in(inputs))
+            inputs |= {k: torch.full_like(inputs[k], v) for k, v in unknown.items() if k in inputs}
         inputs = self._prepare_inputs(inputs)
-        inputs.pop(IDS, None)
+        for name in (IDS, LEFT_OUT):
+            inputs.pop(name, None)
         with torch.no_grad(), self.compute_loss_context_manager():
             outputs = model(**inputs)
         loss = outputs["loss"].detach().mean()
@@ -208,9 +262,10 @@ class StageTrainer(CountingTrainer):
                     self.state.save_to_json(str(part / name / STATE))
                     settle(part / name, final)
             except (OSError, RuntimeError, SafetensorError) as error:
+                free, written = free_space(self.out), size_of(part)
                 if main:
                     shutil.rmtree(part, ignore_errors=True)
-                raise write_error(final, error) from error
+                raise write_error(final, error, free=free, written=written) from error
             finally:
                 self._part = None
             if main:

@@ -22,6 +22,7 @@ from mien.data.build.shards import Folder
 from mien.data.build.sources import parse_sources
 from mien.schema import ActionUnit, Analysis
 from tests.data.build.made_up import MadeUp, sample, survey
+from tests.engines.bad_server import Answer, bad_server
 
 
 @pytest.fixture
@@ -125,6 +126,17 @@ def test_a_remote_teacher_needs_permission(table: Path, tmp_path: Path) -> None:
     assert code == 0
     assert "requests, about" in output
     assert not Path(out).exists()
+
+
+def test_a_teacher_of_whom_nothing_is_kept_is_a_failure(table: Path, tmp_path: Path) -> None:
+    (table / "labels.csv").write_text("image,expression\n0.png,anger\n")
+    refuses = Answer(200, {"choices": [{"message": {"content": "I cannot help with that."}}]})
+    with bad_server(lambda seen: refuses) as server:
+        teacher = ["--teacher", f"openai:m@{server.url}", "--tasks", "expression_description"]
+        code, output = _run("--source", f"csv={table}", "--out", str(tmp_path / "out"), *teacher)
+    assert code == 1
+    assert "error: no row was kept" in output
+    assert "report.html" in output
 
 
 def test_pseudo_labels_fill_gaps_only_and_are_marked(tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from mien.data.build.tasks import (
     check_tasks,
     draw_tasks,
     options_of,
+    parts_of,
     tasks_of,
     write,
 )
 from mien.data.checks.agreement import check_turns
 from mien.data.checks.rules import CheckRules
+from mien.datasets import DATASETS
 from mien.schema import ActionUnit
 from tests.data.build.made_up import sample
 
@@ -113,6 +115,55 @@ def test_all_texts_from_templates_pass_all_checks() -> None:
             seen.add((task, len(turns)))
     assert {task for task, _ in seen} == set(TASKS)
     assert {n for task, n in seen if task == "conversation"} == {1, 2, 3}
+
+
+def compound(name: str = "happily surprised", **more: object) -> Labels:
+    attributes = {"compound": name}
+    return labels_of(
+        sample(dataset="rafdb_compound", expression=None, attributes=attributes, **more)
+    )
+
+
+def test_a_compound_is_chosen_from_the_eleven_and_described_by_its_parts() -> None:
+    labels = compound()
+    assert tasks_of(labels, DEFAULT_TASKS) == ("category", "analysis")
+    [(question, answer)] = write(
+        "category", labels, dataset="rafdb_compound", clip=False, rng=random.Random(0)
+    )
+    assert "happily surprised, happily disgusted, sadly fearful" in question
+    assert answer == "happily surprised"
+    [(_, answer)] = write(
+        "analysis", labels, dataset="rafdb_compound", clip=False, rng=random.Random(0)
+    )
+    assert answer.startswith("Happily surprised.\n")
+    assert "happiness" in answer
+    assert "surprise" in answer
+    with_units = compound(units={12: True, 26: True, 4: False})
+    [(_, answer)] = write(
+        "analysis", with_units, dataset="rafdb_compound", clip=False, rng=random.Random(0)
+    )
+    assert answer.startswith("Happily surprised. AU12, AU26.")
+    assert labels_of(sample(expression=None, attributes={"compound": "x"})).compound is None
+
+
+def test_texts_about_compounds_pass_the_checks_and_others_do_not() -> None:
+    for name in DATASETS["rafdb_compound"].compounds.values():
+        assert parts_of(name)[0] != parts_of(name)[1]
+        for units in (None, {12: True, 4: False}):
+            labels = compound(name, units=units)
+            for task in tasks_of(labels):
+                for seed in range(20):
+                    turns = write(
+                        task,
+                        labels,
+                        dataset="rafdb_compound",
+                        clip=seed % 2 == 0,
+                        rng=random.Random(seed),
+                    )
+                    answers = [answer for _, answer in turns]
+                    assert check_turns(answers, task, labels, CheckRules()) == [], answers
+    (fault,) = check_turns(["sadly angry"], "category", compound(), CheckRules())
+    assert fault.rule == "expression"
 
 
 def test_unknown_tasks_are_named() -> None:

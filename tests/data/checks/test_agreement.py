@@ -28,6 +28,12 @@ def rules_of(text: str | list[str], task: str, labels: Labels, **rules: object) 
         ("AU6, AU12 (C).", "au_detection", BOTH),
         ("AU6, AU12 (D).", "au_detection", BOTH),  # one level off is within the slack
         ("AU12. The mouth corners are raised (AU12).", "au_description", UNITS),
+        # where no unit is labelled, plain words may say what moves
+        (
+            "Happiness. The mouth corners are raised, and the eyes are narrowed by the cheeks.",
+            "expression_description",
+            Labels("happiness", "basic7"),
+        ),
         (["Anger.", "A face alone cannot tell the cause."], "conversation", FACE),
     ],
 )
@@ -77,6 +83,15 @@ def test_rules_can_be_loosened() -> None:
     )
     assert "attributes" not in loose
     assert "unknown_unit" not in loose
+
+
+def test_words_about_units_without_a_label_are_refused_by_their_own_reason() -> None:
+    words = "AU12. The raised mouth corners and the lowered brows show in this face."
+    labelled = Labels(present={12: None}, absent=frozenset({9}))
+    (fault,) = check_turns([words], "au_description", labelled, CheckRules())
+    assert (fault.rule, fault.reason) == ("reasons", "AU4 is not labelled")
+    (fault,) = check_turns([words], "au_description", UNITS, CheckRules())
+    assert fault.reason == "AU4 is absent"
 
 
 def test_a_conversation_must_say_something_that_is_labelled() -> None:

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from mien.cli import app
 from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.export.run import FORMATS, export
 from mien.schema import ActionUnit
+from tests.data import layouts
 from tests.data.build.made_up import MadeUp, prepare, sample, samples
 
 
@@ -171,6 +174,85 @@ def test_embedded_pictures_are_copied_too(tmp_path: Path) -> None:
     export(folder, "trl", tmp_path / "a.jsonl", roots={}, copy_images=True)
     [name] = json.loads((tmp_path / "a.jsonl").read_text())["images"]
     assert np.asarray(Image.open(tmp_path / name))[0, 0, 0] == 60
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Folder:
+    """Two clips, of which the second is not there, and a frame inside of the first."""
+    made = [sample(n, image=None, video=f"films/{n}.mkv") for n in (1, 2)]
+    made.append(sample(3, image="films/1.mkv#frame=1"))
+    layouts.video(tmp_path / "root/films/1.mkv", [10, 200])
+    return _set(tmp_path, made, tasks=("category",))
+
+
+@pytest.mark.parametrize("to", ["llava", "sharegpt", "ms-swift"])
+def test_videos_are_copied_and_missing_ones_are_counted(
+    films: Folder, tmp_path: Path, to: str
+) -> None:
+    out = tmp_path / "copied" / "a.json"
+    out.parent.mkdir()
+    command = ["data", "export", str(films.path), "--to", to, "--out", str(out), "--copy-images"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1
+    assert "1 rows are left out, for 1 pictures or videos" in done.stderr
+    assert "films/2.mkv: No such file" in done.stderr
+    text = out.read_text()
+    rows = (
+        [json.loads(line) for line in text.splitlines()] if to == "ms-swift" else json.loads(text)
+    )
+    film, frame = rows
+    video = film["video"] if to == "llava" else film["videos"][0]
+    image = frame["image"] if to == "llava" else frame["images"][0]
+    original = (tmp_path / "root/films/1.mkv").read_bytes()
+    assert (out.parent / video).read_bytes() == original
+    assert np.asarray(Image.open(out.parent / image))[0, 0, 0] == 200
+    assert not list(out.parent.rglob("*.part"))
+
+
+def test_exports_into_one_folder_do_not_touch_each_other(tmp_path: Path) -> None:
+    """Sets of the same names from different disks: copies are named after what is in them."""
+    named = []
+    for grey in (10, 20):
+        folder = _set(tmp_path / str(grey), [sample(1)], tasks=("category",))
+        Image.new("L", (4, 4), grey).save(tmp_path / str(grey) / "root/faces/1.png")
+        export(folder, "ms-swift", tmp_path / f"{grey}.jsonl", copy_images=True)
+        named += json.loads((tmp_path / f"{grey}.jsonl").read_text())["images"]
+    greys = [int(np.asarray(Image.open(tmp_path / name))[0, 0]) for name in named]
+    assert greys == [10, 20]
+
+
+def test_the_list_of_llama_factory_keeps_what_it_has(one: Folder, tmp_path: Path) -> None:
+    info = tmp_path / "dataset_info.json"
+    theirs = {"alpaca": {"hf_hub_url": "x/y"}, "näme": {"file_name": "z.json"}}
+    info.write_text(json.dumps(theirs))
+    for name in ("first", "second", "first"):
+        export(one, "sharegpt", tmp_path / f"{name}.json")
+    found = json.loads(info.read_text())
+    assert list(found) == ["alpaca", "näme", "first", "second"]
+    assert found["alpaca"] == theirs["alpaca"]
+    assert found["second"]["file_name"] == "second.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{ cut", "dataset_info.json: .*mend it, or move it away"),
+        ("[]", "it is no JSON object"),
+        ('{"fea": {"file_name": "theirs.json"}}', "has another set named 'fea'"),
+    ],
+)
+def test_a_list_that_cannot_be_added_to_is_left_alone(
+    one: Folder, tmp_path: Path, text: str, message: str
+) -> None:
+    info = tmp_path / "dataset_info.json"
+    info.write_text(text)
+    with pytest.raises(BuildError, match=message):
+        export(one, "sharegpt", tmp_path / "fea.json")
+    assert info.read_text() == text
+    assert not (tmp_path / "fea.json").exists()
+    info.unlink()
+    with pytest.raises(BuildError, match="give --out another name"):
+        export(one, "sharegpt", info)
 
 
 def test_what_does_not_fit_says_so(one: Folder, tmp_path: Path) -> None:

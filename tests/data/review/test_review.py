@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
 import re
 from pathlib import Path
@@ -16,7 +18,8 @@ from mien.cli import app
 from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.review.agreement import agreement, read_marks
-from tests.data.build.made_up import MadeUp, prepare, samples
+from tests.data import layouts
+from tests.data.build.made_up import MadeUp, prepare, sample, samples
 
 
 @pytest.fixture
@@ -40,6 +43,22 @@ def test_page_has_pictures_labels_texts_and_marks(folder: Path) -> None:
     assert "faces/5.png: no such file" in page.replace("\n", " ")
     assert not re.search(r"(?:src|href)=.https?:", page)
     assert page.count('value="wrong AU"') == page.count("<article")
+
+
+def test_clips_are_shown_by_frames(tmp_path: Path) -> None:
+    layouts.video(tmp_path / "root/films/1.mkv", [0, 50, 100, 150, 200, 250])
+    made = [sample(n, image=None, video=f"films/{n}.mkv") for n in (1, 2)]
+    sources = [MadeUp(made, folder=tmp_path / "root")]
+    settings, found = prepare(sources, BuildSettings(tasks=("category",)))
+    build(sources, settings, found, tmp_path / "set")
+    done = CliRunner().invoke(app, ["data", "review", str(tmp_path / "set")])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "set/review.html").read_text()
+    codes = re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+    greys = [np.asarray(Image.open(io.BytesIO(base64.b64decode(c))))[0, 0, 0] for c in codes]
+    assert greys == pytest.approx([50, 150, 250], abs=2)
+    assert "frames of rafdb/films/1.mkv" in page
+    assert "films/2.mkv: no such file" in page
 
 
 def test_a_seed_draws_the_same_rows(folder: Path, tmp_path: Path) -> None:
@@ -99,6 +118,16 @@ def test_more_than_two_have_alpha_alone(tmp_path: Path) -> None:
     found = agreement(files)
     assert found.kappa is None
     assert found.alpha == 1
+
+
+def test_raters_who_give_one_mark_throughout_have_no_kappa(tmp_path: Path) -> None:
+    files = [str(_marks(tmp_path / f"{n}.jsonl", {"a": "good", "b": "good"})) for n in range(2)]
+    done = CliRunner().invoke(app, ["data", "review", "--agreement", *files])
+    assert done.exit_code == 0
+    assert "all agree on 100.0 %" in done.output
+    assert "Cohen's kappa undefined: all marks are the same" in done.output
+    assert "Krippendorff's alpha undefined: all marks are the same" in done.output
+    assert "nan" not in done.output
 
 
 def test_bad_marks_are_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mien import facs
 from mien.columns import merge_sides
+from mien.datasets import DATASETS
 from mien.sample import Sample
 
 
@@ -21,12 +22,15 @@ class Labels:
         present: present units with intensity in (0, 5], or None ungraded; None where no unit is
             labelled at all.
         absent: units that are labelled as absent.
+        compound: two expressions in one, as "happily surprised", out of the dataset's own list; no
+            label set of mien has it, so that `expression` is None beside it.
     """
 
     expression: str | None = None
     label_set: str | None = None
     present: Mapping[int, float | None] | None = None
     absent: frozenset[int] = frozenset()
+    compound: str | None = None
 
     @property
     def unknown(self) -> frozenset[int]:
@@ -34,7 +38,10 @@ class Labels:
         return frozenset(facs.ACTION_UNITS) - self.absent - frozenset(self.present or ())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; units in ascending order, present and absent ones."""
+        """Plain JSON types; units in ascending order, present and absent ones.
+
+        A compound stands in the texts alone: rows of all sets have the same columns.
+        """
         units = [(au, True, intensity) for au, intensity in (self.present or {}).items()]
         units += [(au, False, None) for au in self.absent]
         return {
@@ -71,4 +78,11 @@ def labels_of(sample: Sample) -> Labels:
         elif unit.present is False:
             absent.append(unit.au)
     known = dict(sorted(present.items())) if present or absent else None
-    return Labels(name, label_set, known, frozenset(absent))
+    return Labels(name, label_set, known, frozenset(absent), _compound(sample))
+
+
+def _compound(sample: Sample) -> str | None:
+    """A compound of a dataset whose list of them is known."""
+    name = sample.attributes.get("compound")
+    listed = DATASETS[sample.dataset].compounds.values() if sample.dataset in DATASETS else ()
+    return str(name) if name in listed else None

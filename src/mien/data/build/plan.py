@@ -196,7 +196,8 @@ def survey(
             raise _nothing(source, settings, found)
     if not found.rows:
         raise BuildError(
-            f"no sample has labels for any of the tasks {', '.join(settings.tasks)}; choose others"
+            f"no sample has labels for any of the tasks {', '.join(settings.tasks)}; choose others."
+            " `mien data list NAME` says what a dataset labels, and in which split"
         )
     return found
 
@@ -288,5 +289,5 @@ def _plain(sample: Sample, labels: Labels) -> str:
     """A Sample's names and labels, for the hash of its source."""
     units = sorted(labels.present.items()) if labels.present is not None else None
     shown = sample.image or sample.video or sample.frames
-    words = (labels.expression, labels.label_set, units, sorted(labels.absent))
+    words = (labels.expression or labels.compound, labels.label_set, units, sorted(labels.absent))
     return repr((sample.id, shown, sample.split, *words))

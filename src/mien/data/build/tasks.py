@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -19,6 +19,7 @@ from mien.data.build.labels import Labels
 from mien.datasets import DATASETS
 from mien.language import TASKS as LANGUAGE_TASKS
 from mien.language import conversation, describe, prompt_for
+from mien.language.words import capital
 
 Turn = tuple[str, str]
 
@@ -38,6 +39,8 @@ TASKS: tuple[str, ...] = (
 DEFAULT_TASKS: tuple[str, ...] = tuple(task for task in TASKS if task != "expression")
 
 _NEED_EXPRESSION = frozenset({"category", "expression", "expression_description", "reasoning"})
+_OF_COMPOUNDS = frozenset({"category", "expression", "analysis"})
+"""What a compound carries: no phrase says how two expressions in one show."""
 _NEED_UNITS = frozenset({"au_detection", "au_description", "reasoning"})
 _WORDS_OF_CLIPS = (("pictures", "clips"), ("picture", "clip"), ("image", "video"))
 
@@ -62,14 +65,17 @@ def content_hash(*parts: object) -> int:
 
 def tasks_of(labels: Labels, wanted: Sequence[str] = TASKS) -> tuple[str, ...]:
     """The tasks among `wanted` that these labels can answer."""
-    if labels.expression is None and labels.present is None:
+    if labels.expression is None and labels.present is None and labels.compound is None:
         return ()
-    return tuple(
-        task
-        for task in wanted
-        if (labels.expression is not None or task not in _NEED_EXPRESSION)
-        and (labels.present is not None or task not in _NEED_UNITS)
-    )
+    return tuple(task for task in wanted if _carries(labels, task))
+
+
+def _carries(labels: Labels, task: str) -> bool:
+    if labels.compound is not None and task in _OF_COMPOUNDS:
+        return True
+    if labels.expression is None and (labels.present is None or task in _NEED_EXPRESSION):
+        return False
+    return labels.present is not None or task not in _NEED_UNITS
 
 
 def draw_tasks(
@@ -86,7 +92,7 @@ def ask(task: str, labels: Labels, *, dataset: str, clip: bool, rng: random.Rand
     """A wording of the task's question."""
     if task != "category":
         return _of_clip(prompt_for(_language(task), rng), clip)
-    patterns = _category()["clip" if clip else "picture"]
+    patterns = _data("category.json")["clip" if clip else "picture"]
     return rng.choice(patterns).format(options=", ".join(options_of(labels, dataset)))
 
 
@@ -107,12 +113,38 @@ def write(task: str, labels: Labels, *, dataset: str, clip: bool, rng: random.Ra
         turns = conversation(expression=labels.expression, units=labels.present, rng=rng)
         return [(_of_clip(q, clip), _of_clip(a, clip)) for q, a in turns]
     question = ask(task, labels, dataset=dataset, clip=clip, rng=rng)
+    if labels.compound is not None and task in _OF_COMPOUNDS:
+        return [(question, _of_clip(_compound(task, labels.compound, labels.present, rng), clip))]
     if task == "category":
         if labels.expression is None:
             raise ValueError("task 'category' needs an expression")
         return [(question, labels.expression)]
     answer = describe(_language(task), expression=labels.expression, units=labels.present, rng=rng)
     return [(question, _of_clip(answer, clip))]
+
+
+def _compound(
+    task: str, name: str, units: Mapping[int, float | None] | None, rng: random.Random
+) -> str:
+    """The answer about two expressions in one, as "happily surprised"."""
+    if task == "category":
+        return name
+    if task == "expression":
+        return f"{capital(name)}."
+    first, second = parts_of(name)
+    mixture = rng.choice(_data("compounds.json")).format(first=first, second=second)
+    if units is None:
+        return f"{capital(name)}.\n{mixture}"
+    shown = describe("au_description", expression=None, units=units, rng=rng)
+    return f"{capital(name)}. {shown}\n{mixture}"
+
+
+def parts_of(compound: str) -> tuple[str, str]:
+    """The two expressions in a compound: "happily surprised" is happiness and surprise."""
+    first, second = compound.split()
+    adjective = first.removesuffix("ly")
+    adjective = adjective[:-1] + "y" if adjective.endswith("i") else adjective
+    return facs.canonical_expression(adjective), facs.canonical_expression(second)
 
 
 @cache
@@ -127,6 +159,8 @@ def _options(label_set: str, dataset: str) -> tuple[str, ...]:
 
 def options_of(labels: Labels, dataset: str) -> tuple[str, ...]:
     """The closed list that an expression is chosen from, in the dataset's own order."""
+    if labels.compound is not None:
+        return tuple(DATASETS[dataset].compounds.values())
     return _options(labels.label_set or "basic7", dataset)
 
 
@@ -142,7 +176,6 @@ def _of_clip(text: str, clip: bool) -> str:
 
 
 @cache
-def _category() -> dict[str, list[str]]:
-    file = resources.files("mien.data.build").joinpath("category.json")
-    loaded: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))
-    return loaded
+def _data(name: str) -> Any:
+    """A file of wordings."""
+    return json.loads(resources.files("mien.data.build").joinpath(name).read_text("utf-8"))

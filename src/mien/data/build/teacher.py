@@ -103,7 +103,7 @@ class Teacher:
                 stats["read_back"] += write_template(draft, self.settings)
         self._captions = self._caption(asked, stats)
         for attempt in range(self.settings.retries + 1):
-            left = [draft for draft in asked if draft.turns is None]
+            left = [draft for draft in asked if draft.turns is None and not _unanswered(draft)]
             answers = self._ask(left, attempt, stats)
             for draft in left:  # in order, so that of two alike the first is kept
                 if draft.unreadable is None:
@@ -283,6 +283,11 @@ class Teacher:
 
     def _remember(self, name: str, task: str, answers: Sequence[str]) -> None:
         self.kept.add(name, "\n".join(answers), task)
+
+
+def _unanswered(draft: Draft) -> bool:
+    """Whether nothing came: the responder has tried often enough, and the next run asks again."""
+    return bool(draft.tries) and draft.tries[-1][1][0].rule == "no_answer"
 
 
 def read_turns(text: str, task: str, question: str) -> tuple[list[Turn], list[Fault]]:

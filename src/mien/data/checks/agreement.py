@@ -31,6 +31,8 @@ def check_turns(
         labels: of the face.
         rules: what they are held to.
     """
+    if labels.compound is not None and task in _STATES_EXPRESSION:
+        return _of_compound(answers, task, labels.compound, rules)
     faults: dict[Fault, None] = {}
     stated = 0
     for answer in answers:
@@ -49,6 +51,16 @@ def check_turns(
     if not stated and not faults:
         faults[Fault("unparsed", "no turn says anything that the labels hold")] = None
     return sorted(faults, key=lambda fault: RULES.index(fault.rule))
+
+
+def _of_compound(
+    answers: Sequence[str], task: str, compound: str, rules: CheckRules
+) -> list[Fault]:
+    """Faults of answers about two expressions in one, which `parse` takes for a contradiction."""
+    faults = [f for a in answers for f in check_wording(a, task, attributes=rules.attributes)]
+    if not any(compound in answer.lower() for answer in answers):
+        faults.append(Fault("expression", f"it does not say the expression, {compound}"))
+    return faults
 
 
 def _against_labels(parsed: Parsed, task: str, labels: Labels, rules: CheckRules) -> list[Fault]:
@@ -80,11 +92,16 @@ def _against_labels(parsed: Parsed, task: str, labels: Labels, rules: CheckRules
 
 def _reasons(answer: str, labels: Labels, rules: CheckRules) -> list[Fault]:
     there = set(labels.present or ())
-    if rules.unknown_units:
+    # Where no unit is labelled, plain words may say what moves: that is what a description is.
+    # Units by number or name are then still held to be unknown.
+    if rules.unknown_units or labels.present is None:
         there |= labels.unknown
     remarks = check_reasons(answer, labels.expression, there)
+    unknown = {f"AU{unit} is absent": f"AU{unit} is not labelled" for unit in labels.unknown}
     # units that may be present are no reason why nothing may be said to move
-    return [Fault("reasons", r) for r in remarks if labels.present or r != NOTHING_MOVES]
+    return [
+        Fault("reasons", unknown.get(r, r)) for r in remarks if labels.present or r != NOTHING_MOVES
+    ]
 
 
 def _list(units: Sequence[int]) -> str:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from mien import facs
-from mien.data.build.embed import encoded_path, suffix_of
 from mien.data.build.settings import BuildError
 from mien.data.build.shards import Folder
-from mien.data.build.tasks import content_hash
 from mien.data.export import formats
-from mien.data.pictures import split_reference
-from mien.partfile import PartFile, sink_error, write_whole
+from mien.data.export.media import Media, write_parts
+from mien.media import MediaError
+from mien.partfile import write_whole
 
+INFO = "dataset_info.json"
 FORMATS = ("llava", "sharegpt", "ms-swift", "trl", "vlmevalkit", "openface-csv")
 _ROWS: Mapping[str, Callable[[Mapping[str, Any], list[str]], dict[str, Any]]] = {
     "llava": formats.llava,
@@ -28,59 +28,12 @@ _ROWS: Mapping[str, Callable[[Mapping[str, Any], list[str]], dict[str, Any]]] = 
 }
 
 
-class Pictures:
-    """Pictures of a set, by their paths in its rows.
+Lost = Callable[[str], None]
+"""Takes why a picture or video cannot be read; the row is then left out."""
 
-    Args:
-        roots: folder of each source.
-        copy_to: folder that they are written to; None leaves them where they are.
-    """
 
-    def __init__(self, roots: Mapping[str, Path], copy_to: Path | None) -> None:
-        self.roots, self.copy_to = roots, copy_to
-
-    def read(self, image: str | Mapping[str, Any]) -> bytes:
-        """The encoded picture.
-
-        Raises:
-            BuildError: if the folder of its source is not known.
-            MediaError: if it cannot be read.
-        """
-        if not isinstance(image, str) and image.get("bytes"):
-            return bytes(image["bytes"])
-        name: str = image if isinstance(image, str) else image["path"]
-        source, _, path = name.partition("/")
-        if source not in self.roots:
-            raise BuildError(
-                f"the folder of source {source!r} is not known; give it as --source {source}=DIR"
-            )
-        return encoded_path(path, self.roots[source])
-
-    def path(self, image: str | Mapping[str, Any]) -> str:
-        """Path for an export: that of the row, or of a copy below `copy_to`.
-
-        Raises:
-            BuildError: if the picture is inside of another file and is not to be copied.
-        """
-        name = image if isinstance(image, str) else image["path"]
-        inside = split_reference(name)[1] is not None or "#part=" in name
-        if self.copy_to is None:
-            if inside:
-                raise BuildError(
-                    f"picture {name!r} is inside of another file, where no trainer finds it; add "
-                    "--copy-images"
-                )
-            return str(name)
-        data = self.read(image)
-        target = Path("images") / name.split("/")[0] / f"{content_hash(name):016x}{suffix_of(data)}"
-        place = self.copy_to / target
-        if not place.exists():
-            try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise sink_error(place, error) from error
-            write_whole(place, data)
-        return target.as_posix()
+def _stop(why: str) -> None:
+    raise MediaError(why)
 
 
 def export(
@@ -90,63 +43,79 @@ def export(
     *,
     roots: Mapping[str, Path] | None = None,
     copy_images: bool = False,
+    lost: Lost = _stop,
 ) -> int:
     """Writes a set in another format.
 
     Args:
         folder: the set.
         to: one of `FORMATS`.
-        out: the file. `dataset_info.json` of ShareGPT and copied pictures stand beside it.
+        out: the file. Beside it stand ShareGPT's `dataset_info.json`, which keeps the entries of
+            other sets, and what is copied.
         roots: folder of each source; by default those that the set was built from.
-        copy_images: write the pictures to `images/` beside the file, and name those.
+        copy_images: copy pictures to `images/` and videos to `videos/` beside the file, and name
+            the copies.
+        lost: see `Lost`; by default the first one ends the export.
 
     Returns:
         Number of rows.
 
     Raises:
-        BuildError: if the format is unknown, or a row does not fit it.
+        BuildError: if the format is unknown, or a row or a file beside does not fit it.
+        MediaError: of `lost`.
         SinkError: if it cannot be written; nothing is then left of the file.
     """
     if to not in FORMATS:
         raise BuildError(f"unknown format {to!r}; mien writes {', '.join(FORMATS)}")
-    pictures = Pictures({**folder.roots(), **(roots or {})}, out.parent if copy_images else None)
+    info = _beside(out, folder) if to == "sharegpt" else b""
+    media = Media({**folder.roots(), **(roots or {})}, out.parent if copy_images else None)
     if to == "vlmevalkit":
-        count = _write(out, _tsv(folder, pictures))
+        parts = _tsv(folder, media, lost)
     elif to == "openface-csv":
-        count = _write(out, _csv(folder))
+        parts = _csv(folder)
     else:
-        lines = _json(folder, to, pictures)
-        listed = to in ("llava", "sharegpt")
-        count = _write(out, _as_list(lines) if listed else (line + "\n" for line in lines))
+        lines = _json(folder, to, media, lost)
+        parts = _as_list(lines) if to in ("llava", "sharegpt") else (f"{line}\n" for line in lines)
+    count = write_parts(out, (part.encode("utf-8", "surrogateescape") for part in parts))
     count -= {"vlmevalkit": 1, "openface-csv": 1, "llava": 1, "sharegpt": 1}.get(to, 0)
-    if to == "sharegpt":
-        entry = formats.dataset_info(out.stem, out.name, images=True, videos=_has_videos(folder))
-        info = json.dumps(entry, indent=1) + "\n"
-        write_whole(out.with_name("dataset_info.json"), info.encode())
+    if info:
+        write_whole(out.with_name(INFO), info)
     return count
 
 
-def _write(out: Path, parts: Iterator[str]) -> int:
-    """Writes the parts of a file, and returns how many there were."""
-    file = PartFile(out)
-    file.open()
-    count, whole = 0, False
+def _beside(out: Path, folder: Folder) -> bytes:
+    """LLaMA-Factory's list of sets with ours in it, and all others as they are."""
+    path = out.with_name(INFO)
+    if out.name == INFO:
+        raise BuildError(f"{out} is LLaMA-Factory's list of sets; give --out another name")
     try:
-        for part in parts:
-            file.append(part.encode("utf-8", "surrogateescape"))
-            count += 1
-        whole = True
-    finally:
-        file.close(keep=whole)
-    return count
+        known = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        known = {}
+    except (OSError, ValueError) as error:
+        raise BuildError(f"cannot add to {path}: {error}; mend it, or move it away") from error
+    if not isinstance(known, dict):
+        raise BuildError(f"cannot add to {path}: it is no JSON object; mend it, or move it away")
+    other = known.get(out.stem)
+    if other is not None and (not isinstance(other, dict) or other.get("file_name") != out.name):
+        raise BuildError(f"{path} has another set named {out.stem!r}; give --out another name")
+    videos = any(row["videos"] for row in folder.rows())
+    entry = formats.dataset_info(out.stem, out.name, images=True, videos=videos)
+    text = json.dumps({**known, **entry}, indent=1, ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass") + b"\n"
 
 
-def _json(folder: Folder, to: str, pictures: Pictures) -> Iterator[str]:
+def _json(folder: Folder, to: str, media: Media, lost: Lost) -> Iterator[str]:
     make = _ROWS[to]
-    for row in folder.rows(pictures=pictures.copy_to is not None):
-        images = [pictures.path(image) for image in row["images"]]
+    for row in folder.rows(pictures=media.copy_to is not None):
         try:
-            made = make(row, images)
+            images = [media.image(image) for image in row["images"]]
+            videos = [media.video(video) for video in row["videos"]]
+        except MediaError as error:
+            lost(str(error))
+            continue
+        try:
+            made = make({**row, "videos": videos}, images)
         except ValueError as error:
             raise BuildError(f"{error}; leave such sources out or choose another format") from None
         yield json.dumps(made, ensure_ascii=False)
@@ -161,15 +130,21 @@ def _as_list(lines: Iterator[str]) -> Iterator[str]:
     yield "[]\n" if start == "[\n" else "\n]\n"
 
 
-def _tsv(folder: Folder, pictures: Pictures) -> Iterator[str]:
+def _tsv(folder: Folder, media: Media, lost: Lost) -> Iterator[str]:
     yield _cells(formats.VLMEVALKIT, "\t")
-    for index, row in enumerate(folder.rows(pictures=True)):
+    index = 0
+    for row in folder.rows(pictures=True):
         if len(row["images"]) != 1:
             raise BuildError(
                 f"row {row['id']!r} has {len(row['images'])} pictures; VLMEvalKit's table takes one"
             )
-        picture = base64.b64encode(pictures.read(row["images"][0])).decode()
+        try:
+            picture = base64.b64encode(media.read(row["images"][0])).decode()
+        except MediaError as error:
+            lost(str(error))
+            continue
         yield _cells(formats.vlmevalkit(row, index, picture), "\t")
+        index += 1
 
 
 def _csv(folder: Folder) -> Iterator[str]:
@@ -188,7 +163,3 @@ def _cells(cells: object, delimiter: str) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerow(cells)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def _has_videos(folder: Folder) -> bool:
-    return any(row["videos"] for row in folder.rows())

@@ -28,10 +28,19 @@ from mien.data.readers import (
     rendered,
     table,
 )
-from mien.data.readers.base import BadRow, DataError, LayoutError, Reader, RowError, stop
+from mien.data.readers.base import AskError, BadRow, DataError, LayoutError, Reader, RowError, stop
 from mien.sample import Sample
 
-__all__ = ["READERS", "DataError", "LayoutError", "Reader", "RowError", "read", "reader"]
+__all__ = [
+    "READERS",
+    "AskError",
+    "DataError",
+    "LayoutError",
+    "Reader",
+    "RowError",
+    "read",
+    "reader",
+]
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
@@ -66,13 +75,13 @@ def reader(name: str) -> Reader:
     """The reader of a dataset.
 
     Raises:
-        DataError: if mien has none of this name.
+        AskError: if mien has none of this name.
     """
     try:
         return READERS[name.lower()]
     except KeyError:
         known = ", ".join(READERS)
-        raise DataError(f"unknown dataset {name!r}; mien reads {known}") from None
+        raise AskError(f"unknown dataset {name!r}; mien reads {known}") from None
 
 
 def read(
@@ -104,7 +113,24 @@ def read(
     root = Path(root).expanduser()
     if not root.exists():
         raise LayoutError(
-            f"{root}: no such folder. {entry.title}: {entry.access}; {entry.page} says where to"
+            f"{root}: no such folder. {entry.title}: {entry.access}; {entry.hint} says where to"
             " put it"
         )
-    return entry.read(root, split, bad, **settings)
+    if root.is_file() and not entry.single:
+        raise LayoutError(
+            f"{root}: a file; give the folder of {entry.title}. {entry.hint} shows the layout"
+        )
+    return _guarded(entry, root, split, bad, settings)
+
+
+def _guarded(
+    entry: Reader, root: Path, split: str | None, bad: BadRow, settings: Mapping[str, str]
+) -> Iterator[Sample]:
+    """The reader's own rows; a file that the system does not give is an error with its name."""
+    try:
+        yield from entry.read(root, split, bad, **settings)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise LayoutError(
+            f"{error.filename or root}: cannot be read ({why}); copy or download it again"
+        ) from error

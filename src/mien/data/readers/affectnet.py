@@ -31,26 +31,33 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
 
-_PAGE = "docs/datasets/affectnet.md"
+_HELP = "`mien data list affectnet8`"
 _LICENCE = "non-commercial research only"
 _COLUMNS = (
     *("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height"),
     *("facial_landmarks", "expression", "valence", "arousal"),
 )
 _NO_CLASS = (8, 9, 10)
+_LISTS = (
+    *("training.csv", "Manually_Annotated_file_lists/training.csv"),
+    *("validation.csv", "Manually_Annotated_file_lists/validation.csv"),
+)
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, name: str, order: str) -> Iterator[Sample]:
     splits = [s for s in ("train", "val") if split in (None, s)]
-    if (root / "train_set").is_dir() or (root / "val_set").is_dir():
+    if _layout(root) == "2021":
         return chain.from_iterable(_release_2021(root, s, bad, name, order) for s in splits)
-    lists = [
-        *("training.csv", "Manually_Annotated_file_lists/training.csv"),
-        *("validation.csv", "Manually_Annotated_file_lists/validation.csv"),
-    ]
-    if not any((root / file).is_file() for file in lists):
-        raise missing(root, ["train_set/", "val_set/", *lists], what="AffectNet", page=_PAGE)
+    if _layout(root) is None:
+        raise missing(root, ["train_set/", "val_set/", *_LISTS], what="AffectNet", hint=_HELP)
     return chain.from_iterable(_release_2017(root, s, bad, name, order) for s in splits)
+
+
+def _layout(root: Path) -> str | None:
+    """The year of the release that a folder holds; None for neither."""
+    if (root / "train_set").is_dir() or (root / "val_set").is_dir():
+        return "2021"
+    return "2017" if any((root / file).is_file() for file in _LISTS) else None
 
 
 def _release_2017(root: Path, split: str, bad: BadRow, name: str, order: str) -> Iterator[Sample]:
@@ -59,7 +66,7 @@ def _release_2017(root: Path, split: str, bad: BadRow, name: str, order: str) ->
         root,
         [file, f"Manually_Annotated_file_lists/{file}"],
         what=f"list of the {split} split",
-        page=_PAGE,
+        hint=_HELP,
     )
     folder = find(
         root,
@@ -69,7 +76,7 @@ def _release_2017(root: Path, split: str, bad: BadRow, name: str, order: str) ->
             "Manually_Annotated",
         ],
         what="folder of pictures",
-        page=_PAGE,
+        hint=_HELP,
     )
     inside = folder.relative_to(root).as_posix()
 
@@ -96,8 +103,8 @@ def _release_2017(root: Path, split: str, bad: BadRow, name: str, order: str) ->
 
 def _release_2021(root: Path, split: str, bad: BadRow, name: str, order: str) -> Iterator[Sample]:
     base = f"{split}_set"
-    images = find(root, [f"{base}/images"], what=f"pictures of the {split} split", page=_PAGE)
-    notes = find(root, [f"{base}/annotations"], what=f"labels of the {split} split", page=_PAGE)
+    images = find(root, [f"{base}/images"], what=f"pictures of the {split} split", hint=_HELP)
+    notes = find(root, [f"{base}/annotations"], what=f"labels of the {split} split", hint=_HELP)
 
     def make(file: str) -> Sample | None:
         stem = file.rsplit(".", 1)[0]
@@ -174,9 +181,10 @@ def _reader(name: str, labels: str) -> Reader:
         licence=_LICENCE,
         access="a professor or head of a laboratory signs the owners' agreement",
         url="http://mohammadmahoor.com/affectnet/",
-        page=_PAGE,
+        page="docs/datasets/affectnet.md",
         splits=("train", "val"),
         options={"order": ("owner", "alphabetical")},
+        layout=_layout,
     )
 
 

@@ -33,7 +33,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
-_PAGE = "docs/datasets/affwild2.md"
+_HELP = "`mien data list affwild2`"
 _LICENCE = "non-commercial research only"
 _UNITS = DATASETS["affwild2"].action_units
 _TASKS = {
@@ -49,16 +49,54 @@ Labels = tuple[Expression | None, tuple[ActionUnit, ...] | None, float | None, f
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, need: str) -> Iterator[Sample]:
-    files = _annotation_files(root)
+    videos = list(_videos(root, split, need))
     images = [root / name for name in _IMAGES if (root / name).is_dir()]
     if not images:
-        raise missing(root, _IMAGES, what="folder of aligned faces", page=_PAGE)
-    for video, tasks in sorted(files.items()):
+        raise missing(root, _IMAGES, what="folder of aligned faces", hint=_HELP)
+    for video, name, tasks in videos:
+        yield from _video(root, images, video, name, tasks, need, bad)
+
+
+def _videos(
+    root: Path, split: str | None, need: str
+) -> Iterator[tuple[str, str, dict[str, tuple[str, Path]]]]:
+    """Name, split and files of each video with enough annotations."""
+    for video, tasks in sorted(_annotation_files(root).items()):
         own = {where for where, _ in tasks.values()}
         name = own.pop() if len(own) == 1 else _MIXED
-        if split not in (None, name) or not _enough(set(tasks), need):
-            continue
-        yield from _video(root, images, video, name, tasks, need, bad)
+        if split in (None, name) and _enough(set(tasks), need):
+            yield video, name, tasks
+
+
+def _gaps(root: Path, split: str | None, *, need: str) -> Iterator[tuple[str, int, int]]:
+    """Videos with their numbers of labelled frames and of those without a picture."""
+    for video, _, tasks in _videos(root, split, need):
+        lines = {task: _lines(path) for task, (_, path) in tasks.items()}
+        folders = [root / name / video for name in _IMAGES]
+        names = pictures_in(next((folder for folder in folders if folder.is_dir()), folders[0]))
+        there = {int(n) for n in (name.rsplit(".", 1)[0] for name in names) if n.isdecimal()}
+        labelled = [
+            frame
+            for frame in range(1, max(map(len, lines.values())) + 1)
+            if _enough(
+                {
+                    task
+                    for task, values in lines.items()
+                    if frame <= len(values) and _labelled(task, values[frame - 1])
+                },
+                need,
+            )
+        ]
+        yield video, len(labelled), sum(frame not in there for frame in labelled)
+
+
+def _labelled(task: str, line: str) -> bool:
+    """Whether a line of a file says anything of its frame."""
+    try:
+        values = {float(cell) for cell in line.split(",")}
+    except ValueError:
+        return False  # the reader reports the line
+    return -5 not in values if task == "valence" else values != {-1}
 
 
 def _annotation_files(root: Path) -> dict[str, dict[str, tuple[str, Path]]]:
@@ -72,7 +110,7 @@ def _annotation_files(root: Path) -> dict[str, dict[str, tuple[str, Path]]]:
                         found.setdefault(path.stem, {})[task] = (split, path)
     if not found:
         looked = [f"*/{name}/Train_Set/*.txt" for names in _TASKS.values() for name in names]
-        raise missing(root, looked, what="annotations", page=_PAGE)
+        raise missing(root, looked, what="annotations", hint=_HELP)
     return found
 
 
@@ -184,7 +222,7 @@ def _read_static(root: Path, split: str | None, bad: BadRow, *, need: str) -> It
         "train": ("train_set.txt", "training_set_annotations.txt", "train_set_annotations.txt"),
         "validation": ("validation_set.txt", "validation_set_annotations.txt"),
     }
-    images = find(root, _IMAGES, what="folder of aligned faces", page=_PAGE)
+    images = find(root, _IMAGES, what="folder of aligned faces", hint=_HELP)
     inside = images.relative_to(root).as_posix()
     for own, names in lists.items():
         if split not in (None, own):
@@ -197,7 +235,7 @@ def _read_static(root: Path, split: str | None, bad: BadRow, *, need: str) -> It
                 for base in ("MTL_Challenge/", "", "*/MTL_Challenge/")
             ],
             what=f"list of the {own} split",
-            page=_PAGE,
+            hint=_HELP,
         )
 
         def make(line: str, own: str = own) -> Sample | None:
@@ -232,7 +270,7 @@ def _read_static(root: Path, split: str | None, bad: BadRow, *, need: str) -> It
         rows = text_lines(path)
         first = next(rows, None)
         if first is None or not first[1].lower().startswith("image"):
-            raise LayoutError(f"{path}: does not begin with 'image,valence,...'. See {_PAGE}")
+            raise LayoutError(f"{path}: does not begin with 'image,valence,...'. See {_HELP}")
         yield from each(rows, make, bad)
 
 
@@ -248,9 +286,11 @@ FRAMES = Reader(
     licence=_LICENCE,
     access=_ACCESS,
     url=_URL,
-    page=_PAGE,
+    page="docs/datasets/affwild2.md",
     splits=("train", "validation", _MIXED),
     options=_NEED,
+    optional=(_MIXED,),
+    gaps=_gaps,
 )
 STATIC = Reader(
     name="affwild2_static",
@@ -260,7 +300,7 @@ STATIC = Reader(
     licence=_LICENCE,
     access=_ACCESS,
     url=_URL,
-    page=_PAGE,
+    page="docs/datasets/affwild2.md",
     splits=("train", "validation"),
     options=_NEED,
 )

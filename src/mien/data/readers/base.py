@@ -26,6 +26,10 @@ class DataError(ValueError):
     """Something about a dataset is wrong; the message names it and the remedy."""
 
 
+class AskError(DataError):
+    """A dataset, split or option is asked for that there is none of."""
+
+
 class LayoutError(DataError):
     """A folder is not laid out as a reader expects."""
 
@@ -55,11 +59,17 @@ class Reader:
         licence: its terms in a few words; every Sample carries them.
         access: how to get it.
         url: where to ask.
-        page: its page in the documentation.
+        page: its page in the documentation, which stands in the package, too.
         splits: names of its splits; empty where it has none.
         own_splits: True where the data themselves name the splits.
         options: option name to the values that it takes, the default first. An empty tuple takes
             any text, with no default.
+        single: whether a single file can stand in place of the folder.
+        optional: splits that a whole copy may lack.
+        people: all who are in a whole copy, where that is published.
+        layout: names the layout of a folder, for a dataset that is handed out in several.
+        gaps: of a dataset that labels frames: takes root, split and ``**options``, and gives each
+            clip with its number of labelled frames and how many of them have no picture.
     """
 
     name: str
@@ -73,39 +83,49 @@ class Reader:
     splits: tuple[str, ...] = ()
     own_splits: bool = False
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    single: bool = False
+    optional: tuple[str, ...] = ()
+    people: frozenset[str] = frozenset()
+    layout: Callable[[Path], str | None] | None = None
+    gaps: Callable[..., Iterator[tuple[str, int, int]]] | None = None
+
+    @property
+    def hint(self) -> str:
+        """The command that prints its page."""
+        return f"`mien data list {self.name}`"
 
     def settings(self, split: str | None, options: Mapping[str, Any]) -> dict[str, str]:
         """Checks what a user asks for, and fills in the defaults.
 
         Raises:
-            DataError: on an unknown split, option or value.
+            AskError: on an unknown split, option or value.
         """
         if split is not None and self.splits and split not in self.splits:
-            raise DataError(f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}")
+            raise AskError(f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}")
         if split is not None and not self.splits and not self.own_splits:
-            raise DataError(f"{self.name} has no splits; leave the split out")
+            raise AskError(f"{self.name} has no splits; leave the split out")
         found = {name: values[0] for name, values in self.options.items() if values}
         for name, value in options.items():
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
-                raise DataError(f"{self.name} has no option {name!r}; it has: {known}")
+                raise AskError(f"{self.name} has no option {name!r}; it has: {known}")
             values, text = self.options[name], str(value)
             if values and text not in values:
-                raise DataError(
+                raise AskError(
                     f"{self.name}: option {name} is {text!r}, not one of {', '.join(values)}"
                 )
             found[name] = text
         return found
 
 
-def find(root: Path, candidates: Iterable[str], *, what: str, page: str) -> Path:
+def find(root: Path, candidates: Iterable[str], *, what: str, hint: str) -> Path:
     """The first of some paths that exists below a folder.
 
     Args:
         root: the dataset's folder.
         candidates: paths relative to it, the most likely first; ``*`` matches within one name.
         what: what it is, for the error.
-        page: the page that shows the layout.
+        hint: the command that shows the layout.
 
     Raises:
         LayoutError: if there is none; it says what was looked for and what is there.
@@ -118,16 +138,16 @@ def find(root: Path, candidates: Iterable[str], *, what: str, page: str) -> Path
                 return found[0]
         elif (root / name).exists():
             return root / name
-    raise missing(root, names, what=what, page=page)
+    raise missing(root, names, what=what, hint=hint)
 
 
-def missing(root: Path, names: Iterable[str], *, what: str, page: str) -> LayoutError:
+def missing(root: Path, names: Iterable[str], *, what: str, hint: str) -> LayoutError:
     """The error for a part of a dataset that is not there."""
     looked = ", ".join(names)
     there = sorted(p.name + ("/" if p.is_dir() else "") for p in root.iterdir())[:8]
     found = ", ".join(there) if there else "nothing"
     return LayoutError(
-        f"{root}: no {what}. Looked for {looked}; found {found}. {page} shows the layout"
+        f"{root}: no {what}. Looked for {looked}; found {found}. {hint} shows the layout"
     )
 
 
@@ -138,8 +158,8 @@ def each(
 
     Args:
         rows: pairs of where the row is and what is in it.
-        make: gives the Sample, or None for a row to leave out; raises ValueError, KeyError or
-            IndexError on a row that does not fit.
+        make: gives the Sample, or None for a row to leave out; raises ValueError, KeyError,
+            IndexError, TypeError or AttributeError on a row that does not fit.
         bad: see `BadRow`.
     """
     for where, row in rows:
@@ -151,6 +171,8 @@ def each(
             bad(where, f"no column or key {error}")
         except IndexError:
             bad(where, "too few values")
+        except (TypeError, AttributeError) as error:  # JSON holds a number where a list belongs
+            bad(where, f"a value is of the wrong kind ({error})")
         except (ValueError, OSError) as error:
             bad(where, str(error))
         else:

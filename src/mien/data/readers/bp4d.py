@@ -23,30 +23,31 @@ from pathlib import Path
 
 from mien import facs
 from mien.data.folds import BP4D_PARTS, fold_split
-from mien.data.readers.base import BadRow, LayoutError, Reader, each, find
+from mien.data.readers.base import AskError, BadRow, LayoutError, Reader, each, find
 from mien.data.readers.files import csv_rows, pictures_in, text_lines, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit
 
-_PAGE = "docs/datasets/bp4d.md"
+_HELP = "`mien data list bp4d`"
 _LICENCE = "licence for a fee; research only"
 _NAME = re.compile(r"(?P<subject>[FM]\d{3})_(?P<task>T\d+)")
 _UNKNOWN = 9
+_PLACES = ("2D+3D/", "img/", "Images/", "images/", "")
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, units: str) -> Iterator[Sample]:
     if split is not None and fold == "none":
-        raise LayoutError("bp4d has splits only within a fold; give fold=1, 2 or 3")
+        raise AskError("bp4d has splits only within a fold; give fold=1, 2 or 3")
     codes = find(
         root,
         ["AUCoding/AU_OCC", "AU_OCC", "AUCoding", "AU/OCC"],
         what="folder of occurrence codes",
-        page=_PAGE,
+        hint=_HELP,
     )
     files = sorted(p for p in codes.glob("*.csv") if _NAME.fullmatch(p.stem))
     if not files:
-        raise LayoutError(f"{codes}: no files like F001_T1.csv. {_PAGE} shows the layout")
+        raise LayoutError(f"{codes}: no files like F001_T1.csv. {_HELP} shows the layout")
     intensities = next(
         (root / p for p in ("AUCoding/AU_INT", "AU_INT") if (root / p).is_dir()), None
     )
@@ -54,15 +55,26 @@ def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, units: str) 
         named = _NAME.fullmatch(path.stem)
         assert named is not None
         subject, task = named["subject"], named["task"]
-        own = None if fold == "none" else fold_split(BP4D_PARTS, int(fold), subject)
-        if split not in (None, own):
+        try:
+            own = None if fold == "none" else fold_split(BP4D_PARTS, int(fold), subject)
+            if split not in (None, own):
+                continue
+            folder = find(
+                root,
+                [f"{base}{subject}/{task}" for base in _PLACES],
+                what=f"frames of {subject} {task}",
+                hint=_HELP,
+            )
+        except ValueError as error:
+            bad(str(path), str(error))
             continue
-        yield from _task(root, path, subject, task, own, intensities, units, bad)
+        yield from _task(root, path, folder, subject, task, own, intensities, units, bad)
 
 
 def _task(
     root: Path,
     path: Path,
+    folder: Path,
     subject: str,
     task: str,
     split: str | None,
@@ -70,12 +82,6 @@ def _task(
     units: str,
     bad: BadRow,
 ) -> Iterator[Sample]:
-    folder = find(
-        root,
-        [f"{base}{subject}/{task}" for base in ("2D+3D/", "img/", "Images/", "images/", "")],
-        what=f"frames of {subject} {task}",
-        page=_PAGE,
-    )
     inside = folder.relative_to(root).as_posix()
     # The names are frame numbers, with or without leading zeros.
     names = {whole(name.rsplit(".", 1)[0]): name for name in _numbered(folder)}
@@ -141,7 +147,8 @@ READER = Reader(
     licence=_LICENCE,
     access="a licence agreement and a fee, by a member of staff of a university",
     url="https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
-    page=_PAGE,
+    page="docs/datasets/bp4d.md",
     splits=("train", "test"),
     options={"fold": ("none", "1", "2", "3"), "units": ("benchmark", "all")},
+    people=frozenset().union(*BP4D_PARTS),
 )

@@ -26,7 +26,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
-_PAGE = "docs/datasets/ckplus.md"
+_HELP = "`mien data list ck+`"
 _LICENCE = "non-commercial research only"
 _UNITS = DATASETS["ck+"].action_units
 
@@ -36,16 +36,16 @@ def _read(root: Path, split: str | None, bad: BadRow, *, neutral: str) -> Iterat
         root,
         ["cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images"],
         what="folder of sequences",
-        page=_PAGE,
+        hint=_HELP,
     )
     emotions = find(
         root,
         ["Emotion", "Emotion_labels/Emotion", "Emotion_Labels/Emotion"],
         what="folder of expressions",
-        page=_PAGE,
+        hint=_HELP,
     )
     codes = find(
-        root, ["FACS", "FACS_labels/FACS", "FACS_Labels/FACS"], what="folder of codes", page=_PAGE
+        root, ["FACS", "FACS_labels/FACS", "FACS_Labels/FACS"], what="folder of codes", hint=_HELP
     )
     inside = images.relative_to(root).as_posix()
 
@@ -130,6 +130,6 @@ READER = Reader(
     licence=_LICENCE,
     access="sign the owners' agreement",
     url="https://www.jeffcohn.net/resources/",
-    page=_PAGE,
+    page="docs/datasets/ckplus.md",
     options={"neutral": ("keep", "drop")},
 )

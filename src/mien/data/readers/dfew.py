@@ -26,7 +26,7 @@ from mien.data.readers.base import BadRow, Reader, each, find, numbered_expressi
 from mien.data.readers.files import clip_files, csv_rows, whole
 from mien.sample import Sample
 
-_PAGE = "docs/datasets/dfew.md"
+_HELP = "`mien data list dfew`"
 _LICENCE = "non-commercial research only"
 _PLACES = {
     "16f": "Clip/clip_224x224_16f",
@@ -39,7 +39,7 @@ _PLACES = {
 
 def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, clips: str) -> Iterator[Sample]:
     wanted = list(_PLACES.values()) if clips == "auto" else [_PLACES[clips]]
-    place = find(root, wanted, what="folder of clips", page=_PAGE)
+    place = find(root, wanted, what="folder of clips", hint=_HELP)
     for own in ("train", "test"):
         if split not in (None, own):
             continue
@@ -51,7 +51,7 @@ def _read(root: Path, split: str | None, bad: BadRow, *, fold: str, clips: str) 
                 f"EmoLabel_DataSplit/single_{own}set_{fold}.csv",
             ],
             what=f"list of fold {fold}, {own}",
-            page=_PAGE,
+            hint=_HELP,
         )
 
         def make(row: dict[str, str], own: str = own) -> Sample:
@@ -87,7 +87,7 @@ READER = Reader(
     licence=_LICENCE,
     access="a member of staff of a university signs the owners' agreement",
     url="https://dfew-dataset.github.io/",
-    page=_PAGE,
+    page="docs/datasets/dfew.md",
     splits=("train", "test"),
     options={"fold": ("1", "2", "3", "4", "5"), "clips": ("auto", *_PLACES)},
 )

@@ -25,13 +25,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.data.folds import DISFA_PARTS, fold_split
-from mien.data.readers.base import BadRow, LayoutError, Reader, each, find, missing
+from mien.data.readers.base import AskError, BadRow, LayoutError, Reader, each, find, missing
 from mien.data.readers.files import pictures_in, text_lines, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit
 
-_PAGE = "docs/datasets/disfa.md"
+_HELP = "`mien data list disfa`"
 _LICENCE = "non-commercial research only"
 _UNITS = DATASETS["disfa"].action_units
 _FRAME_FOLDERS = ("img", "images", "Images", "frames")
@@ -45,29 +45,33 @@ def _read(
     root: Path, split: str | None, bad: BadRow, *, camera: str, threshold: str, fold: str
 ) -> Iterator[Sample]:
     if split is not None and fold == "none":
-        raise LayoutError("disfa has splits only within a fold; give fold=1, 2 or 3")
+        raise AskError("disfa has splits only within a fold; give fold=1, 2 or 3")
     labels = find(
         root,
         ["ActionUnit_Labels", "ActionUnit_Labels/ActionUnit_Labels"],
         what="folder of labels",
-        page=_PAGE,
+        hint=_HELP,
     )
     people = sorted(p.name for p in labels.iterdir() if p.is_dir() and p.name.startswith("SN"))
     if not people:
-        raise LayoutError(f"{labels}: no folders like SN001. {_PAGE} shows the layout")
+        raise LayoutError(f"{labels}: no folders like SN001. {_HELP} shows the layout")
     for subject in people:
-        own = None if fold == "none" else fold_split(DISFA_PARTS, int(fold), subject)
-        if split not in (None, own):
+        try:
+            own = None if fold == "none" else fold_split(DISFA_PARTS, int(fold), subject)
+            if split not in (None, own):
+                continue
+            paths = _Paths(root, subject, camera)
+        except ValueError as error:
+            bad(str(labels / subject), str(error))
             continue
-        yield from _person(root, labels / subject, own, camera, int(threshold), bad)
+        yield from _person(paths, labels / subject, own, camera, int(threshold), bad)
 
 
 def _person(
-    root: Path, folder: Path, split: str | None, camera: str, threshold: int, bad: BadRow
+    paths: _Paths, folder: Path, split: str | None, camera: str, threshold: int, bad: BadRow
 ) -> Iterator[Sample]:
     subject = folder.name
     grades = {au: _grades(folder / f"{subject}_au{au}.txt", bad) for au in _UNITS}
-    paths = _Paths(root, subject, camera)
 
     def make(frame: int) -> Sample:
         values = {au: by_frame.get(frame) for au, by_frame in grades.items()}
@@ -139,7 +143,7 @@ class _Paths:
                 root,
                 [*folders[:2], *videos],
                 what=f"frames of {subject}, {camera} camera",
-                page=_PAGE,
+                hint=_HELP,
             )
         self.place = found
 
@@ -165,11 +169,12 @@ READER = Reader(
     licence=_LICENCE,
     access="sign the owners' agreement, by a member of staff of a university",
     url="http://mohammadmahoor.com/disfa/",
-    page=_PAGE,
+    page="docs/datasets/disfa.md",
     splits=("train", "test"),
     options={
         "camera": ("left", "right"),
         "threshold": ("2", "1"),
         "fold": ("none", "1", "2", "3"),
     },
+    people=frozenset().union(*DISFA_PARTS),
 )

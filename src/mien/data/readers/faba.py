@@ -37,7 +37,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
-_PAGE = "docs/datasets/faba.md"
+_HELP = "`mien data list faba`"
 _LICENCE = "research only; pictures of AffectNet"
 _UNITS = DATASETS["faba"].action_units
 _TASKS = {"emotion": "emotion", "units": "au"}
@@ -55,7 +55,7 @@ def _read(root: Path, split: str | None, bad: BadRow, *, task: str) -> Iterator[
                 root,
                 [f"{base}{own}/{own}_{word}_anno.json"],
                 what=f"annotations of {name}, {own}",
-                page=_PAGE,
+                hint=_HELP,
             )
 
             def make(row: dict[str, Any], own: str = own, name: str = name) -> Sample:
@@ -138,7 +138,7 @@ READER = Reader(
     licence=_LICENCE,
     access="the link in the authors' repository, which was reported dead",
     url="https://github.com/JackYFL/EmoLA",
-    page=_PAGE,
+    page="docs/datasets/faba.md",
     splits=("train", "eval"),
     options={"task": ("both", *_TASKS)},
 )

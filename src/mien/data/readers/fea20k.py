@@ -31,7 +31,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
-_PAGE = "docs/datasets/fea20k.md"
+_HELP = "`mien data list fea20k`"
 _LICENCE = "research only; pictures have the terms of their source"
 _CODED = {
     name: DATASETS[name].benchmark_units or DATASETS[name].action_units
@@ -42,7 +42,7 @@ _CODED = {
 def _read(root: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
     files = sorted(p for p in root.rglob("*.json*") if p.suffix in (".jsonl", ".json"))
     if not files:
-        raise missing(root, ["*.jsonl", "*.json"], what="annotations", page=_PAGE)
+        raise missing(root, ["*.jsonl", "*.json"], what="annotations", hint=_HELP)
     places: dict[str, str] = {}
     for path in files:
         own = "test" if "test" in path.stem.lower() else "train"
@@ -63,7 +63,9 @@ def _label_sets(rows: list[dict[str, Any]]) -> dict[str, str]:
     words: dict[str, set[str]] = {}
     for row in rows:
         known = facs.expression_words()
-        found = {known[w] for w in (str(x).lower() for x in row.get("labels") or ()) if w in known}
+        labels = row.get("labels")
+        own = [str(x).lower() for x in labels] if isinstance(labels, list) else []
+        found = {known[w] for w in own if w in known}
         words.setdefault(str(row.get("dataset")), set()).update(found)
     return {
         source: label_set_of(found & set(facs.LABEL_SETS["basic8"]))
@@ -133,6 +135,6 @@ READER = Reader(
     licence=_LICENCE,
     access="annotations from Hugging Face (QBiscuits/FEA-20K); pictures from each source",
     url="https://huggingface.co/datasets/QBiscuits/FEA-20K",
-    page=_PAGE,
+    page="docs/datasets/fea20k.md",
     splits=("train", "test"),
 )

@@ -30,28 +30,37 @@ from mien.data.readers.base import (
     named_expression,
     numbered_expression,
 )
-from mien.data.readers.files import pictures_in, whole
+from mien.data.readers.files import open_parquet, pictures_in, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
 
-_PAGE = "docs/datasets/fer2013.md"
+_HELP = "`mien data list fer2013`"
 _LICENCE = "research only; pictures from a web search"
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 TABLES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, order: str) -> Iterator[Sample]:
-    table = next((root / name for name in TABLES if (root / name).is_file()), None)
-    if table is not None:
+    kind = layout(root)
+    if kind == "table":
+        table = next(root / name for name in TABLES if (root / name).is_file())
         return _table(root, table, split, bad)
-    if (root / "train").is_dir() or (root / "test").is_dir():
+    if kind == "folders":
         return _folders(root, split, bad)
-    files = sorted(root.rglob("*.parquet"))
-    if files:
-        return _parquet(root, files, split, bad, order)
+    if kind == "parquet":
+        return _parquet(root, sorted(root.rglob("*.parquet")), split, bad, order)
     looked = (*TABLES, "train/", "test/", "*.parquet")
-    raise missing(root, looked, what="FER2013", page=_PAGE)
+    raise missing(root, looked, what="FER2013", hint=_HELP)
+
+
+def layout(root: Path) -> str | None:
+    """Which of the three layouts a folder has: "table", "folders" or "parquet"; None for none."""
+    if any((root / name).is_file() for name in TABLES):
+        return "table"
+    if (root / "train").is_dir() or (root / "test").is_dir():
+        return "folders"
+    return "parquet" if next(root.rglob("*.parquet"), None) is not None else None
 
 
 def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
@@ -61,13 +70,16 @@ def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
         ``file:line``, number of the row from 0, byte at which it begins, and its cells.
 
     Raises:
-        LayoutError: if there is no column of pixels.
+        LayoutError: if there is no column of pixels, or no text.
     """
     with path.open("rb") as file:
-        header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+        try:
+            header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise LayoutError(f"{path}: not a table in UTF-8 ({error}); copy it again") from error
         names = [name.strip().lower() for name in header]
         if "pixels" not in names:
-            raise LayoutError(f"{path}: no column 'pixels' in {', '.join(names)}. See {_PAGE}")
+            raise LayoutError(f"{path}: no column 'pixels' in {', '.join(names)}. See {_HELP}")
         number, line = 0, 1
         while True:
             offset = file.tell()
@@ -77,7 +89,8 @@ def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
             line += 1
             if not raw.strip():
                 continue
-            cells = next(csv.reader([raw.decode("utf-8", errors="replace")]), [])
+            text = raw.decode("utf-8", errors="replace").replace("\0", "")
+            cells = next(csv.reader([text]), [])
             yield f"{path}:{line}", number, offset, dict(zip(names, cells, strict=False))
             number += 1
 
@@ -138,14 +151,12 @@ def _folders(root: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
 def _parquet(
     root: Path, files: list[Path], split: str | None, bad: BadRow, order: str
 ) -> Iterator[Sample]:
-    import pyarrow.parquet as pq
-
     for path in files:
         own = _split_in_name(path)
         if split not in (None, own):
             continue
         inside = path.relative_to(root).as_posix()
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             schema = file.schema_arrow
             column = next((c for c in ("label", "labels", "emotion") if c in schema.names), None)
             if column is None:
@@ -229,7 +240,9 @@ READER = Reader(
     licence=_LICENCE,
     access="download from Kaggle with an account",
     url="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
-    page=_PAGE,
+    page="docs/datasets/fer2013.md",
     splits=("train", "validation", "test"),
     options={"order": ("unknown", "owner", "alphabetical")},
+    optional=("validation",),
+    layout=layout,
 )

@@ -26,14 +26,14 @@ from mien.data.readers.faba import json_rows
 from mien.sample import Sample
 from mien.schema import Expression
 
-_PAGE = "docs/datasets/ferbench.md"
+_HELP = "`mien data list ferbench`"
 _LICENCE = "pictures have the terms of their source"
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, part: str) -> Iterator[Sample]:
     files = sorted(root.rglob("*_qa.json"))
     if not files:
-        raise missing(root, ["*_qa.json"], what="questions", page=_PAGE)
+        raise missing(root, ["*_qa.json"], what="questions", hint=_HELP)
     for path in files:
         source = path.stem.removesuffix("_qa")
         if part not in ("all", source):
@@ -82,7 +82,7 @@ READER = Reader(
     licence=_LICENCE,
     access="questions from the authors' repository; pictures from each source",
     url="https://github.com/zfkarl/UniFER",
-    page=_PAGE,
+    page="docs/datasets/ferbench.md",
     splits=("test",),
     options={"part": ("all", "rafdb", "ferplus", "affectnet", "sfew_2.0")},
 )

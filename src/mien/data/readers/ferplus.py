@@ -27,7 +27,6 @@ label distribution", ICMI 2016, and the code of its authors.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -39,7 +38,7 @@ from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
 
-_PAGE = "docs/datasets/ferplus.md"
+_HELP = "`mien data list ferplus`"
 _LICENCE = "votes MIT; pictures of FER2013 research only"
 _CLASSES = tuple(DATASETS["ferplus"].expressions.values())
 _COLUMNS = (*_CLASSES, "unknown", "NF")
@@ -55,7 +54,7 @@ def _read(
     base = next((b for b in ("data/", "") if (root / b / "FER2013Test").is_dir()), None)
     if base is None:
         looked = ["fer2013new.csv", "data/FER2013Test/", "FER2013Test/"]
-        raise missing(root, looked, what="FERPlus", page=_PAGE)
+        raise missing(root, looked, what="FERPlus", hint=_HELP)
     return _folders(root, base, split, bad, rule, unknown)
 
 
@@ -141,7 +140,7 @@ def _tables(
 ) -> Iterator[Sample]:
     pixels = next((root / name for name in TABLES if (root / name).is_file()), None)
     if pixels is None:
-        raise missing(root, TABLES, what="grey values of FER2013", page=_PAGE)
+        raise missing(root, TABLES, what="grey values of FER2013", hint=_HELP)
     inside = pixels.relative_to(root).as_posix()
 
     def make(item: tuple[int, dict[str, str], dict[str, str]]) -> Sample | None:
@@ -177,15 +176,14 @@ def _folders(
             continue
         labels = root / base / folder / "label.csv"
         if not labels.is_file():
-            raise missing(labels.parent, ["label.csv"], what="votes", page=_PAGE)
+            raise missing(labels.parent, ["label.csv"], what="votes", hint=_HELP)
 
-        def make(row: list[str], own: str = own, folder: str = folder) -> Sample | None:
-            votes = [whole(cell) for cell in row[2:]]
-            return _sample(row[0], f"{base}{folder}/{row[0]}", own, votes, rule, unknown)
+        def make(row: dict[str, str], own: str = own, folder: str = folder) -> Sample | None:
+            votes = [whole(row[column]) for column in _COLUMNS]
+            image = f"{base}{folder}/{row['name']}"
+            return _sample(row["name"], image, own, votes, rule, unknown)
 
-        with labels.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file)
-            yield from each(((f"{labels}:{lines.line_num}", r) for r in lines if r), make, bad)
+        yield from each(csv_rows(labels, columns=("name", "box", *_COLUMNS)), make, bad)
 
 
 READER = Reader(
@@ -196,7 +194,7 @@ READER = Reader(
     licence=_LICENCE,
     access="votes from the owners' repository, pictures from FER2013",
     url="https://github.com/microsoft/FERPlus",
-    page=_PAGE,
+    page="docs/datasets/ferplus.md",
     splits=("train", "validation", "test"),
     options={"rule": ("majority", "probability", "argmax"), "unknown": ("drop", "keep")},
 )

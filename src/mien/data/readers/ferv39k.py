@@ -18,14 +18,14 @@ from mien.data.readers.base import BadRow, Reader, each, find, named_expression
 from mien.data.readers.files import clip_files, text_lines
 from mien.sample import Sample
 
-_PAGE = "docs/datasets/ferv39k.md"
+_HELP = "`mien data list ferv39k`"
 _LICENCE = "non-commercial research only"
 _PLACES = {"face": "2_ClipsforFaceCrop", "scene": "3_ClipsforScenImages"}
 
 
 def _read(root: Path, split: str | None, bad: BadRow, *, clips: str) -> Iterator[Sample]:
     folder = _PLACES[clips]
-    place = find(root, [f"{folder}/{folder}", folder], what="folder of clips", page=_PAGE)
+    place = find(root, [f"{folder}/{folder}", folder], what="folder of clips", hint=_HELP)
     for own in ("train", "test"):
         if split not in (None, own):
             continue
@@ -33,7 +33,7 @@ def _read(root: Path, split: str | None, bad: BadRow, *, clips: str) -> Iterator
             root,
             [f"{base}{own}_All.csv" for base in ("4_setups/All_scenes/", "All_scenes/", "")],
             what=f"list of the {own} split",
-            page=_PAGE,
+            hint=_HELP,
         )
 
         def make(line: str, own: str = own) -> Sample:
@@ -67,7 +67,7 @@ READER = Reader(
     licence=_LICENCE,
     access="a member of staff of a university signs the owners' agreement",
     url="https://wangyanckxx.github.io/Proj_CVPR2022_FERV39k.html",
-    page=_PAGE,
+    page="docs/datasets/ferv39k.md",
     splits=("train", "test"),
     options={"clips": tuple(_PLACES)},
 )

@@ -27,7 +27,7 @@ from mien.data.readers.files import clip_files, text_lines
 from mien.datasets import DATASETS
 from mien.sample import Sample
 
-_PAGE = "docs/datasets/mafw.md"
+_HELP = "`mien data list mafw`"
 _LICENCE = "non-commercial research only"
 _LISTS = ("Train & Test Set", "train_test_set/Train & Test Set", "Train_Test_Set", "split")
 _CLIPS = ("data/frames", "frames", "data/clips", "clips")
@@ -36,7 +36,7 @@ _CLIPS = ("data/frames", "frames", "data/clips", "clips")
 def _read(
     root: Path, split: str | None, bad: BadRow, *, fold: str, labels: str
 ) -> Iterator[Sample]:
-    place = find(root, _CLIPS, what="folder of clips", page=_PAGE)
+    place = find(root, _CLIPS, what="folder of clips", hint=_HELP)
     for own in ("train", "test"):
         if split not in (None, own):
             continue
@@ -45,7 +45,7 @@ def _read(
             root,
             [f"{base}/{inner}" for base in _LISTS],
             what=f"list of fold {fold}, {own}",
-            page=_PAGE,
+            hint=_HELP,
         )
         captions = _captions(path.parents[2] / "with_caption" / path.parent.name / path.name)
 
@@ -104,7 +104,7 @@ READER = Reader(
     licence=_LICENCE,
     access="a member of staff of a university signs the owners' agreement",
     url="https://mafw-database.github.io/MAFW/",
-    page=_PAGE,
+    page="docs/datasets/mafw.md",
     splits=("train", "test"),
     options={"fold": ("1", "2", "3", "4", "5"), "labels": ("single", "compound")},
 )

@@ -23,7 +23,7 @@ from mien.data.readers.files import text_lines, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 
-_PAGE = "docs/datasets/rafdb.md"
+_HELP = "`mien data list rafdb`"
 _LICENCE = "non-commercial research only"
 
 # The numbers of lines 6 to 8 in an attribute file.
@@ -39,8 +39,8 @@ def _read(
     label = "EmoLabel/list_patition_label.txt"
     inside = base.relative_to(root).as_posix()
     prefix = "" if inside == "." else inside + "/"
-    lines = find(root, [f"{prefix}{label}"], what=f"labels of the {part} part", page=_PAGE)
-    find(root, [f"{prefix}Image/{images}"], what=f"folder of {images} pictures", page=_PAGE)
+    lines = find(root, [f"{prefix}{label}"], what=f"labels of the {part} part", hint=_HELP)
+    find(root, [f"{prefix}Image/{images}"], what=f"folder of {images} pictures", hint=_HELP)
     suffix = "_aligned" if images == "aligned" else ""
 
     def make(line: str) -> Sample | None:
@@ -80,7 +80,7 @@ def _compound(number: int) -> str:
 def _attributes(path: Path) -> dict[str, str | float]:
     """Gender, race and age group; nothing where the file is not there."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return {}
     try:
@@ -99,7 +99,7 @@ def _reader(name: str, part: str, labels: str) -> Reader:
         licence=_LICENCE,
         access="a member of staff of a university asks the owners by e-mail for the password",
         url="http://www.whdeng.cn/RAF/model1.html",
-        page=_PAGE,
+        page="docs/datasets/rafdb.md",
         splits=("train", "test"),
         options={"images": ("aligned", "original")},
     )

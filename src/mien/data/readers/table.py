@@ -2,7 +2,9 @@
 
     image,id,subject,split,expression,AU12,AU12_r,valence,arousal,x0,y0,x1,y1,age,...
 
-`root` is the CSV file, or a folder with labels.csv (or the file that the option `file` names).
+`root` is the file, or a folder with labels.csv or labels.parquet (or the file that the option
+`file` names). Parquet has the same columns; `image` may hold the picture itself there, as bytes or
+as Hugging Face's datasets write it, and columns of lists are left out.
 
     image, or video              path relative to the table; exactly one of them is needed
     id, subject, split           id is the path where there is no such column
@@ -26,11 +28,11 @@ from pathlib import Path
 
 from mien import facs
 from mien.data.readers.base import BadRow, LayoutError, Reader, each, find, label_set_of
-from mien.data.readers.files import csv_rows
+from mien.data.readers.files import csv_rows, open_parquet
 from mien.sample import Sample
 from mien.schema import ActionUnit, Box, Expression
 
-_PAGE = "docs/datasets/csv.md"
+_HELP = "`mien data list csv`"
 _UNIT = re.compile(r"AU0*(?P<au>\d+)(?:_(?P<what>[cr]))?", re.IGNORECASE)
 _UNKNOWN = frozenset({"", "nan", "none", "null", "unknown"})
 _BOX = ("x0", "y0", "x1", "y1")
@@ -43,9 +45,25 @@ _NAMED = frozenset(
 
 
 def _read(
-    root: Path, split: str | None, bad: BadRow, *, file: str = "labels.csv"
+    root: Path, split: str | None, bad: BadRow, *, file: str | None = None
 ) -> Iterator[Sample]:
-    path = root if root.is_file() else find(root, [file], what="table", page=_PAGE)
+    wanted = ["labels.csv", "labels.parquet"] if file is None else [file]
+    path = root if root.is_file() else find(root, wanted, what="table", hint=_HELP)
+    yield from read_table(root, path, split, bad)
+
+
+def read_table(root: Path, path: Path, split: str | None, bad: BadRow) -> Iterator[Sample]:
+    """The Samples of one table.
+
+    Args:
+        root: what paths in the Samples are relative to, or the table itself.
+        path: of the table.
+        split: only this one.
+        bad: see `BadRow`.
+
+    Raises:
+        LayoutError: if it is no such table.
+    """
     prefix = "" if root.is_file() else path.parent.relative_to(root).as_posix()
     prefix = "" if prefix in ("", ".") else prefix + "/"
 
@@ -55,14 +73,50 @@ def _read(
         sample = sample_of(row, prefix, label_set)
         return sample if split in (None, sample.split) else None
 
-    with path.open("rb") as opened:
-        head = opened.readline().decode("utf-8-sig", errors="replace").strip().split(",")
-    names = {name.strip().strip('"') for name in head}
+    names = _columns(path)
     if not names & {"image", "video"}:
         found = ", ".join(sorted(names))
-        raise LayoutError(f"{path}: no column image or video in {found}. See {_PAGE}")
+        raise LayoutError(f"{path}: no column image or video in {found}. See {_HELP}")
     _check_units(path, names)
-    yield from each(csv_rows(path), make, bad)
+    yield from each(_rows(path), make, bad)
+
+
+def _columns(path: Path) -> set[str]:
+    if path.suffix == ".parquet":
+        with open_parquet(path) as file:
+            return set(file.schema_arrow.names)
+    with path.open("rb") as opened:
+        head = opened.readline().decode("utf-8-sig", errors="replace").strip().split(",")
+    return {name.strip().strip('"') for name in head}
+
+
+def _rows(path: Path, only: str | None = None) -> Iterator[tuple[str, dict[str, str]]]:
+    """Cells as text, with where they are; of Parquet perhaps one column only."""
+    if path.suffix != ".parquet":
+        yield from csv_rows(path)
+        return
+    import pyarrow as pa
+
+    with open_parquet(path) as file:
+        other = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary)
+        plain = {f.name: not any(test(f.type) for test in other) for f in file.schema_arrow}
+        names = [name for name, is_plain in plain.items() if is_plain and only in (None, name)]
+        inside = plain.get("image") is False  # its bytes are read when the picture is opened
+        number = 0
+        for batch in file.iter_batches(1024, columns=names):
+            for row in batch.to_pylist():
+                cells = {name: _text(value) for name, value in row.items()}
+                if inside:
+                    cells["image"] = f"{path.name}#row={number}"
+                yield f"{path}, row {number}", cells
+                number += 1
+
+
+def _text(value: object) -> str:
+    """A cell of Parquet as it would stand in a CSV file."""
+    if value is None:
+        return ""
+    return str(int(value) if isinstance(value, bool) else value)
 
 
 def _check_units(path: Path, names: set[str]) -> None:
@@ -75,7 +129,8 @@ def _check_units(path: Path, names: set[str]) -> None:
 
 def _label_set(path: Path) -> str | None:
     """The smallest set that holds all expressions of a table; None where there is none."""
-    words = {row.get("expression", "").strip().lower() for _, row in csv_rows(path)} - _UNKNOWN
+    rows = _rows(path, "expression")
+    words = {row.get("expression", "").strip().lower() for _, row in rows} - _UNKNOWN
     known = {facs.expression_words()[w] for w in words if w in facs.expression_words()}
     try:
         return label_set_of(known)
@@ -178,7 +233,8 @@ READER = Reader(
     licence="yours",
     access="write it",
     url="",
-    page=_PAGE,
+    page="docs/datasets/csv.md",
+    single=True,
     own_splits=True,
     options={"file": ()},
 )

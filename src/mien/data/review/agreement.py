@@ -29,8 +29,8 @@ class Agreement:
         marks: per rater, how often each mark was given.
         shared: rows that two raters or more have marked.
         same: of these, rows on which all who marked them agree.
-        kappa: Cohen's, of two raters; None for more.
-        alpha: Krippendorff's, of any number.
+        kappa: Cohen's, of two raters; None for more, NaN where all marks are the same.
+        alpha: Krippendorff's, of any number; NaN where all marks are the same.
         differing: ids of rows on which raters differ, with their marks.
     """
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mien.data.build.rows import turns_of
 from mien.data.build.shards import Folder
 from mien.data.build.tasks import content_hash
-from mien.data.leak_sets import open_row_image
+from mien.data.leak_sets import open_row_image, open_row_video
 from mien.data.review.agreement import MARKS
 from mien.facs import au_info
 from mien.media import MediaError
@@ -27,6 +29,8 @@ SIDE = 320
 """Longest side in pixels of a picture on the page."""
 _PICTURES = 4
 """Most pictures of a row that are shown."""
+_FRAMES = 3
+"""Frames of a video that are shown."""
 
 
 def review_page(
@@ -56,7 +60,7 @@ def review_page(
 
 def _card(number: int, row: Mapping[str, Any], roots: Mapping[str, Path]) -> str:
     pictures = "".join(_picture(image, roots) for image in row["images"][:_PICTURES])
-    pictures += "".join(f"<p class=soft>video {html.escape(v)}</p>" for v in row["videos"])
+    pictures += "".join(_video(video, roots) for video in row["videos"])
     turns = "".join(
         f"<p class=question>{html.escape(question)}</p><p class=answer>{html.escape(answer)}</p>"
         for question, answer in turns_of(dict(row))
@@ -94,9 +98,23 @@ def _labels(row: Mapping[str, Any]) -> str:
 def _picture(image: str | Mapping[str, Any], roots: Mapping[str, Path]) -> str:
     name = image if isinstance(image, str) else image["path"]
     try:
-        picture = Image.fromarray(open_row_image(image, roots))
+        return _shown(open_row_image(image, roots), name)
     except MediaError as error:
         return f"<p class=soft>{html.escape(str(error))}</p>"
+
+
+def _video(name: str, roots: Mapping[str, Path]) -> str:
+    """The middle frame of a clip, and one before and behind it."""
+    try:
+        frames = open_row_video(name, roots, _FRAMES)
+    except MediaError as error:
+        return f"<p class=soft>{html.escape(str(error))}</p>"
+    pictures = "".join(_shown(frame, name) for frame in frames)
+    return f"{pictures}<p class=soft>frames of {html.escape(name)}</p>"
+
+
+def _shown(pixels: NDArray[np.uint8], name: str) -> str:
+    picture = Image.fromarray(pixels)
     picture.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
