@@ -93,6 +93,7 @@ def run_init(
     from mien.partfile import SinkError
     from mien.train.compose import ComposeError, compose
     from mien.train.folders import check_new, new_folder
+    from mien.train.start_fields import read_settings
 
     try:
         check_new(out)
@@ -103,7 +104,7 @@ def run_init(
             text=text,
             keep_base=keep_base,
             template=template,
-            fields=_fields(fields),
+            fields=read_settings(arch, fields),
             seed=seed,
         )
     except (ComposeError, ValueError, OSError) as error:
@@ -123,19 +124,6 @@ def run_init(
         typer.echo(note)
     typer.echo(str(out))
     return 0
-
-
-def _fields(given: list[str]) -> dict[str, object]:
-    """Fields of the configuration from "name=value"."""
-    import yaml
-
-    fields = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--set {text}: write field=value")
-        fields[name] = yaml.safe_load(value)
-    return fields
 
 
 def _failed(error: Exception, code: int) -> int:
