@@ -83,7 +83,7 @@ def run_merge(
     try:
         found = read_run(adapter)
         facts = Facts(
-            base=base or found.base,
+            base=found.base if found.recipe else base or found.base,
             recipe=found.recipe,
             data=tuple(data) or found.data,
             figures=tuple(figure for folder in bench for figure in _figures(folder)),

@@ -123,7 +123,7 @@ def compose(
     if arch == "feallm":
         assert vision is not None
         assert text is not None
-        decoder = _room_for(load_text(text), tokenizer)
+        decoder = _room_for(_decoder(text), tokenizer)
         model: Any = FeallmForConditionalGeneration.from_parts(vision, decoder, **settings)
         processor: Any = _feallm_processor(model, tokenizer, vision, written)
     else:
@@ -226,7 +226,7 @@ def _emo_llama(
     """The model, and the Q-Former's tokenizer if it has its own."""
     if base is None:
         settings.setdefault("qformer_config", {"vocab_size": len(tokenizer)})
-        decoder = _room_for(load_text(str(text)), tokenizer)
+        decoder = _room_for(_decoder(str(text)), tokenizer)
         return EmoLlamaForConditionalGeneration.from_parts(str(vision), decoder, **settings), None
     from transformers import InstructBlipForConditionalGeneration
 
@@ -239,6 +239,19 @@ def _emo_llama(
     _room_for(source.language_model, tokenizer)
     model = EmoLlamaForConditionalGeneration.from_instructblip(source, **settings)
     return model, AutoTokenizer.from_pretrained(base, subfolder="qformer_tokenizer")
+
+
+def _decoder(text: str) -> PreTrainedModel:
+    """A language model of which mien's models can be made."""
+    found = load_text(text)
+    table = getattr(found.base_model, "embed_tokens", None)
+    if found.config.tie_word_embeddings and table is not found.get_input_embeddings():
+        raise ComposeError(
+            f"text model {text!r} is a {found.config.model_type!r}: its head is tied to an "
+            "embedding that mien does not find; take a decoder such as a Llama, Qwen, Gemma, "
+            "Mistral or Phi"
+        )
+    return found
 
 
 def _room_for(text: PreTrainedModel, tokenizer: Any) -> PreTrainedModel:
