@@ -76,6 +76,7 @@ def test_mistakes_end_with_one_line(base, tmp_path):
         (("--set", "expressions=[joyful]"), "'joyful' is unknown to mien; it knows neutral"),
         (("--vision", base), "give a base, or else both"),
         (("--template", "no-such"), "none of vicuna, chatml"),
+        (("--base", "/no/such/folder"), "'/no/such/folder' cannot be loaded"),
     ):
         result = init(base, tmp_path / "out", *words)
         assert result.exit_code == 2

@@ -97,6 +97,8 @@ def compose(
         raise ComposeError(f"arch {arch!r} is unknown; use {' or '.join(get_args(Arch))}")
     if (base is None) == (vision is None) or (vision is None) != (text is None):
         raise ComposeError("give a base, or else both a vision encoder and a text model")
+    for name in filter(None, (base, vision, text)):
+        _check_there(name)
     torch.manual_seed(seed)
     settings = {"expressions": list(LABEL_SETS["basic7"]), "action_units": list(UNITS)}
     settings |= dict(fields or {})
@@ -266,6 +268,18 @@ def _embeddings(model: PreTrainedModel) -> torch.Tensor:
     table: Any = model.get_input_embeddings()
     weight: torch.Tensor = table.weight
     return weight
+
+
+def _check_there(name: str) -> None:
+    """Refuses a part that cannot be had, by its name."""
+    try:
+        AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        what = str(error).strip().splitlines()[0].rstrip(".")
+        raise ComposeError(
+            f"{name!r} cannot be loaded ({what}); is the name right? Where the Hub cannot be "
+            "reached, give a local folder that holds it"
+        ) from error
 
 
 def _refuse_patches(vision: str | None) -> None:

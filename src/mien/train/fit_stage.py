@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import EvalPrediction, PrinterCallback, TrainerCallback, TrainingArguments
 from transformers.integrations import is_tensorboard_available
 
+from mien.partfile import sink_error
 from mien.train.checkpoints import last_checkpoint, read_state
 from mien.train.curves import draw_curves
 from mien.train.fields import RecipeError
@@ -129,6 +130,7 @@ def stage_arguments(
         "save_strategy": when,
         "eval_strategy": when if validate else "no",
         "logging_steps": stage.log_every,
+        "logging_first_step": True,  # or a short run would leave no loss
         "logging_nan_inf_filter": False,  # such a loss ends the run
         "metric_for_best_model": metric if validate else None,
         "greater_is_better": metric != "loss",
@@ -237,7 +239,10 @@ def fit_stage(
         log.info("the best checkpoint by %s is %s", metric, Path(best).name)
         trainer._load_best_model()
     if args.should_save and (out / "log.csv").exists():
-        draw_curves(out / "log.csv", out / "curves.png")
+        try:
+            draw_curves(out / "log.csv", out / "curves.png")
+        except OSError as error:
+            raise sink_error(out / "curves.png", error) from error
     state = None
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
