@@ -113,6 +113,7 @@ def test_the_main_process_alone_prints_and_writes(two):
     folder, done = two
     assert done.stdout.split() == [str(folder / "model")]
     assert done.stderr.count("toy step 1/6") == 1
+    assert "find_unused_parameters" not in done.stderr
     with (folder / "toy" / "log.csv").open() as file:
         steps = [r["step"] for r in csv.DictReader(file) if r["name"] == "loss"]
     assert steps == ["1", "2", "3", "4", "5", "6"]

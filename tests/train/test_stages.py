@@ -150,9 +150,7 @@ def test_a_full_disk_says_what_is_missing_and_leaves_nothing(tmp_path, monkeypat
 
     monkeypatch.setattr(model, "save_pretrained", full)
     monkeypatch.setattr("mien.train.folders.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
-    with pytest.raises(
-        SinkError, match=r"model: the disk is full, by at least 0\.\d MB; free some"
-    ):
+    with pytest.raises(SinkError, match=r"disk is full; at least 0\.\d MB more are needed; free"):
         save_stage(model, tiny_processor(tiny_feallm()), tmp_path / "model", base="base")
     assert not list(tmp_path.iterdir())
 

@@ -22,6 +22,7 @@ from mien.train.log import CsvLog, LogLines
 from mien.train.recipe import Metric, Stage
 from mien.train.scores import validation_scores
 from mien.train.speed import SpeedMeter
+from mien.train.stages import base_of
 from mien.train.stops import Interrupted, StopOnSignal, out_of_memory
 from mien.train.trainer import StageTrainer
 
@@ -196,6 +197,7 @@ def fit_stage(
         workers=workers,
         report=report,
     )
+    args.ddp_find_unused_parameters = _may_leave_unused(learner)
     out.mkdir(parents=True, exist_ok=True)
     _check_size(feed, args)
     # Answers that GRPO has drawn are in no checkpoint; it stops when they have served.
@@ -221,7 +223,7 @@ def fit_stage(
         keep=stage.keep,
     )
     trainer.remove_callback(PrinterCallback)
-    found = last_checkpoint(out)
+    found = _last_checkpoint(out, args)
     if found is not None:
         log.info("stage %s goes on from %s", stage.name, found)
     try:
@@ -249,6 +251,14 @@ def fit_stage(
     return Fitted(speed.report(args.world_size), state)
 
 
+def _last_checkpoint(out: Path, args: TrainingArguments) -> Path | None:
+    """The newest checkpoint that is whole; the main process alone reads it through."""
+    found = [last_checkpoint(out) if args.process_index == 0 else None]
+    if args.world_size > 1:
+        torch.distributed.broadcast_object_list(found)
+    return found[0]
+
+
 def _train(trainer: StageTrainer, found: Path | None) -> None:
     """Trains, or takes the weights of a checkpoint that was the last of its stage."""
     if found is not None:
@@ -261,6 +271,16 @@ def _train(trainer: StageTrainer, found: Path | None) -> None:
             trainer.state.best_model_checkpoint = trainer._best()
             return
     trainer.train(resume_from_checkpoint=str(found) if found is not None else None)
+
+
+def _may_leave_unused(learner: nn.Module) -> bool:
+    """Whether a batch may leave trained weights alone, for which DDP then has to look each time.
+
+    An EMO-LLaMA does so where no clip of a batch has a kind of prior; a FEALLM uses all it has.
+    """
+    model = base_of(getattr(learner, "model", learner))  # type: ignore[arg-type]
+    config: Any = getattr(model, "config", None)
+    return getattr(config, "model_type", None) != "feallm"
 
 
 def _check_size(feed: Feed, args: TrainingArguments) -> None:
