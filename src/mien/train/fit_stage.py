@@ -278,7 +278,7 @@ def _may_leave_unused(learner: nn.Module) -> bool:
 
     An EMO-LLaMA does so where no clip of a batch has a kind of prior; a FEALLM uses all it has.
     """
-    model = base_of(getattr(learner, "model", learner))  # type: ignore[arg-type]
+    model = base_of(getattr(learner, "model", learner))
     config: Any = getattr(model, "config", None)
     return getattr(config, "model_type", None) != "feallm"
 
