@@ -30,11 +30,11 @@ def run(tmp_path):
     folder = tmp_path / "run"
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "adapter_config.json").write_text(
-        json.dumps({"base_model_name_or_path": "someone/start"})
+        json.dumps({"base_model_name_or_path": str(folder / "align" / "model")})
     )
     stage = {"name": "lora", "train": ["face", "lora"], "lora": {"rank": 8, "alpha": 16}}
     stage |= {"epochs": 2, "learning_rate": 1e-4, "batch_size": 4, "accumulation": 3}
-    recipe = {"name": "mine", "seed": 5, "start": "x", "stages": [stage]}
+    recipe = {"name": "mine", "seed": 5, "start": "someone/start", "stages": [stage]}
     recipe["data"] = {"train": [{"rows": str(data)}]}
     (folder / "recipe.json").write_text(json.dumps(recipe))
     (tmp_path / "whole").mkdir()
@@ -54,10 +54,31 @@ def test_rows_are_counted_by_dataset_and_licence(run):
 @pytest.mark.parametrize("place", ["run", "run/model"])
 def test_a_run_tells_base_recipe_and_data(run, place):
     facts = read_run(run / place)
-    assert facts.base == "someone/start"
+    assert facts.base == "someone/start"  # not what adapters are put on, which may be a stage
     assert facts.recipe is not None
     assert facts.recipe["name"] == "mine"
     assert facts.data == (run / "data",)
+
+
+def test_of_a_stage_later_stages_are_left_out(run):
+    recipe = json.loads((run / "run" / "recipe.json").read_text())
+    later = {**recipe["stages"][0], "name": "second", "data": {"train": [{"rows": "more"}]}}
+    recipe["stages"].append(later)
+    (run / "run" / "recipe.json").write_text(json.dumps(recipe))
+    known = read_run(run / "run" / "lora" / "model")
+    assert known.base == "someone/start"
+    assert [stage["name"] for stage in known.recipe["stages"]] == ["lora"]
+    assert known.data == (run / "data",)
+    assert [p.name for p in read_run(run / "run" / "model").data] == ["data", "more"]
+    assert read_run(run / "run" / "other" / "model").recipe is None
+
+
+def test_adapters_have_a_card_of_their_own(run):
+    facts = read_run(run / "run" / "model")
+    card = model_card(run / "run" / "model", facts, config=CONFIG)
+    assert "This folder holds adapters" in card
+    assert "mien merge DIR --out WHOLE\nmien analyze photo.jpg --model WHOLE" in card
+    assert "| start model | someone/start |" in card
 
 
 def test_the_card_tells_what_is_known(run):

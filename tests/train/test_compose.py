@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+)
 
 from mien.engines.pil_processor import load_processor
 from mien.train.compose import ComposeError, compose
@@ -159,6 +165,14 @@ def test_instructblip_makes_an_emo_llama(tmp_path, picture):
     with torch.no_grad():
         expected = source.language_model(ids).logits
         assert torch.allclose(start.model(ids).logits, expected, atol=1e-5)
+
+
+def test_a_decoder_with_another_embedding_is_refused(parts, tmp_path):
+    config = GPT2Config(vocab_size=300, n_embd=32, n_layer=1, n_head=2)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(parts[1]).save_pretrained(tmp_path)
+    with pytest.raises(ComposeError, match="is a 'gpt2': its head is tied to an embedding"):
+        compose("feallm", vision=parts[0], text=str(tmp_path), fields=SMALL)
 
 
 def test_parts_that_do_not_fit_are_named(llava, parts):

@@ -154,6 +154,15 @@ def test_speed_is_reported(tmp_path):
     assert figures["peak_memory_bytes"] > 1e7
 
 
+def test_a_short_run_leaves_its_loss_and_its_speed(tmp_path):
+    one = stage(max_steps=2, log_every=10)
+    made = learner(one)
+    figures = fit_stage(made, feed(made, validation=False), one, tmp_path, seed=0).speed
+    assert figures["steps"] == 2
+    assert figures["samples_per_second"] == pytest.approx(2 * 4 / figures["seconds"])
+    assert list(log_of(tmp_path)) == [1]
+
+
 def test_too_little_data_is_named(tmp_path):
     one = stage(batch_size=32)
     with pytest.raises(RecipeError, match="20 rows or faces, fewer than one batch of 32"):

@@ -67,8 +67,16 @@ def test_a_start_model_its_adapters_and_the_whole(base, tmp_path):
 def test_mistakes_end_with_one_line(base, tmp_path):
     for words, expected in (
         (("--set", "no_equals"), "write field=value"),
+        (("--set", "crop_siz=3"), "crop_siz is no field; did you mean crop_size?"),
+        (("--set", "lora_rank=3"), "lora_rank is no field"),
+        (("--set", "crop_size=abc"), "crop_size is 'abc'; give a whole number"),
+        (("--set", "conv_channels=[4, x]"), "conv_channels[1] is 'x'; give a whole number"),
+        (("--set", "conv_channels=[4"), "the value is no YAML"),
+        (("--set", "action_units=[99]"), "action_units: 99 is unknown to mien"),
+        (("--set", "expressions=[joyful]"), "'joyful' is unknown to mien; it knows neutral"),
         (("--vision", base), "give a base, or else both"),
         (("--template", "no-such"), "none of vicuna, chatml"),
+        (("--base", "/no/such/folder"), "'/no/such/folder' cannot be loaded"),
     ):
         result = init(base, tmp_path / "out", *words)
         assert result.exit_code == 2

@@ -33,6 +33,8 @@ STAGE = {
     "gradient_checkpointing": True,
 }
 TWICE = "stages.0.batch_size=4"
+SHORT = 32
+"""Tokens that the longer answers exceed."""
 APART = 2e-5
 """The largest difference of a loss around 6; 5e-7 is seen."""
 
@@ -111,6 +113,7 @@ def test_the_main_process_alone_prints_and_writes(two):
     folder, done = two
     assert done.stdout.split() == [str(folder / "model")]
     assert done.stderr.count("toy step 1/6") == 1
+    assert "find_unused_parameters" not in done.stderr
     with (folder / "toy" / "log.csv").open() as file:
         steps = [r["step"] for r in csv.DictReader(file) if r["name"] == "loss"]
     assert steps == ["1", "2", "3", "4", "5", "6"]
@@ -137,6 +140,18 @@ def test_fsdp_gives_the_same_curve_also_where_it_was_killed(toy, one, kind):
     assert "goes on from" in done.stderr
     assert "checkpoint-3" in done.stderr
     assert_same_run(toy / kind, one)
+
+
+@pytest.mark.parametrize("kind", [None, "FULL_STATE_DICT"])
+def test_a_batch_that_is_left_out_in_one_process_stops_none(toy, kind):
+    # A third of the conversations is too long: at a batch of one, often all that a process has.
+    dropped = [f"data.max_length={SHORT}", "data.too_long=drop"]
+    alone, out = toy / f"alone-{kind}", toy / f"dropped-{kind}"
+    train(toy_recipe(toy, *dropped), out=alone)
+    sets = [*dropped, "stages.0.batch_size=1"]
+    done = together(2, recipe=str(toy / "recipe.yaml"), out=str(out), sets=sets, fsdp=kind)
+    assert done.returncode == 0, done.stderr
+    assert_same_run(out, alone)
 
 
 def test_a_failure_of_one_process_ends_all_with_its_message(toy):

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 from safetensors import SafetensorError
+from transformers import AutoConfig, CLIPVisionConfig
 
+from mien.models import FeallmConfig, FeallmForConditionalGeneration
 from mien.models.multimodal import LORA_TARGETS
 from mien.partfile import SinkError
 from mien.train.fields import RecipeError
@@ -20,7 +22,7 @@ from mien.train.stages import (
     save_stage,
 )
 
-from .tiny import text_batch, tiny_emo_llama, tiny_feallm, tiny_processor
+from .tiny import SHARED, VIT, text_batch, tiny_emo_llama, tiny_feallm, tiny_processor
 
 BUILDERS = {
     "feallm": tiny_feallm,
@@ -125,6 +127,9 @@ def test_adapters_are_saved_and_fold_in(kind, tmp_path):
     folder = tmp_path / "model"
     save_stage(model, tiny_processor(tiny_feallm()), folder, base="base")
     assert (folder / "adapter_model.safetensors").exists()
+    card = (folder / "README.md").read_text()
+    assert "This folder holds adapters" in card
+    assert "| start model | base |" in card
     again = merged(BUILDERS[kind](), folder).eval()
     with torch.no_grad():
         torch.testing.assert_close(again(**batch).logits, expected)
@@ -145,11 +150,43 @@ def test_a_full_disk_says_what_is_missing_and_leaves_nothing(tmp_path, monkeypat
 
     monkeypatch.setattr(model, "save_pretrained", full)
     monkeypatch.setattr("mien.train.folders.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
-    with pytest.raises(
-        SinkError, match=r"model: the disk is full, by at least 0\.\d MB; free some"
-    ):
+    with pytest.raises(SinkError, match=r"disk is full; at least 0\.\d MB more are needed; free"):
         save_stage(model, tiny_processor(tiny_feallm()), tmp_path / "model", base="base")
     assert not list(tmp_path.iterdir())
+
+
+def with_decoder(kind, **changes):
+    """A FEALLM of tiny CLIP and another decoder."""
+    text = AutoConfig.for_model(kind, vocab_size=40, **changes)
+    small = {"conv_channels": [4, 8], "crop_size": 16, "lca_num_heads": 2, "mpp_num_heads": 2}
+    config = FeallmConfig(
+        vision_config=CLIPVisionConfig(**VIT), text_config=text, **small, **SHARED
+    )
+    config.tie_word_embeddings = False
+    return FeallmForConditionalGeneration(config)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("phi3", {"qkv_proj", "o_proj"}),
+        ("phi", {"q_proj", "k_proj", "v_proj", "dense"}),
+        ("gpt_neox", {"query_key_value", "dense"}),
+    ],
+)
+def test_the_whole_attention_is_adapted_whatever_its_layers_are_called(kind, names):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    model = prepare_stage(with_decoder(kind, **sizes, pad_token_id=0), stage("lora"))
+    hit = [name.split(".") for name, _ in model.named_parameters() if "lora_A" in name]
+    assert {name[-4] if name[-2] == "default" else name[-3] for name in hit} == names
+    assert len(hit) == 2 * len(names)
+    assert all("language_model" in name for name in hit)
+
+
+def test_a_decoder_that_cannot_be_adapted_is_refused():
+    model = with_decoder("gpt2", n_embd=32, n_layer=2, n_head=2)
+    with pytest.raises(RecipeError, match=r"attention of this decoder \(gpt2\) has no linear"):
+        prepare_stage(model, stage("lora"))
 
 
 def test_adapters_go_on_only_where_they_are_alike():

@@ -90,28 +90,31 @@ def run_init(
     import torch
 
     from mien.models.parts import parameter_counts
+    from mien.models.quiet import quiet_loading
     from mien.partfile import SinkError
     from mien.train.compose import ComposeError, compose
     from mien.train.folders import check_new, new_folder
+    from mien.train.start_fields import read_settings
 
     try:
         check_new(out)
-        start = compose(
-            arch,  # type: ignore[arg-type]  # compose checks it
-            base=base,
-            vision=vision,
-            text=text,
-            keep_base=keep_base,
-            template=template,
-            fields=_fields(fields),
-            seed=seed,
-        )
+        with quiet_loading():
+            start = compose(
+                arch,  # type: ignore[arg-type]  # compose checks it
+                base=base,
+                vision=vision,
+                text=text,
+                keep_base=keep_base,
+                template=template,
+                fields=read_settings(arch, fields),
+                seed=seed,
+            )
     except (ComposeError, ValueError, OSError) as error:
         return _failed(error, 1 if isinstance(error, SinkError) else 2)
     if dtype is not None:
         start.model.to(getattr(torch, dtype))
     try:
-        with new_folder(out) as folder:
+        with quiet_loading(), new_folder(out) as folder:
             start.model.save_pretrained(folder)
             start.processor.save_pretrained(folder)
     except SinkError as error:
@@ -123,19 +126,6 @@ def run_init(
         typer.echo(note)
     typer.echo(str(out))
     return 0
-
-
-def _fields(given: list[str]) -> dict[str, object]:
-    """Fields of the configuration from "name=value"."""
-    import yaml
-
-    fields = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--set {text}: write field=value")
-        fields[name] = yaml.safe_load(value)
-    return fields
 
 
 def _failed(error: Exception, code: int) -> int:

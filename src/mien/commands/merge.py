@@ -72,6 +72,7 @@ def run_merge(
     push: str | None,
 ) -> int:
     """Runs `mien merge`; returns the exit code."""
+    from mien.models.quiet import quiet_loading
     from mien.partfile import SinkError
     from mien.train.card import CardError, Facts, read_run, write_card
     from mien.train.folders import check_new, new_folder
@@ -83,7 +84,7 @@ def run_merge(
     try:
         found = read_run(adapter)
         facts = Facts(
-            base=base or found.base,
+            base=found.base if found.recipe else base or found.base,
             recipe=found.recipe,
             data=tuple(data) or found.data,
             figures=tuple(figure for folder in bench for figure in _figures(folder)),
@@ -96,8 +97,9 @@ def run_merge(
             assert out is not None
             target = out
             check_new(out)
-            whole = merged(adapter, base=base, dtype=dtype)
-            with new_folder(out) as folder:
+            with quiet_loading():
+                whole = merged(adapter, base=base, dtype=dtype)
+            with quiet_loading(), new_folder(out) as folder:
                 whole.model.save_pretrained(folder)
                 whole.processor.save_pretrained(folder)
                 write_card(folder, facts)

@@ -17,6 +17,11 @@ RUN_RECIPE = "recipe.json"
 _TITLES = {"feallm": "FEALLM", "emo_llama": "EMO-LLaMA"}
 _PAPERS = {"feallm": "arXiv 2505.13419", "emo_llama": "arXiv 2408.11424"}
 
+_ADAPTERS = (
+    "This folder holds adapters, and the modules that were trained with them, without the model "
+    "that they were put on; `mien merge` makes one whole model of both."
+)
+
 Figure = tuple[str, str, float, float | None, float | None]
 """Suite and task, name of the figure, value, ends of its 95 % interval."""
 
@@ -56,42 +61,71 @@ class DataCounts:
 def read_run(folder: Path) -> Facts:
     """What the folder of a run says: base, recipe and data; nothing where it says nothing.
 
+    The base is the start of the whole run; what adapters name may be a stage within it.
+
     Args:
-        folder: of the run, or of the model or adapters within it.
+        folder: of the run, or of a model or adapters within it; of a stage's own model, later
+            stages are left out.
     """
     config = next(
         (p for f in (folder, folder / "model") if (p := f / "adapter_config.json").is_file()), None
     )
     base = _json(config).get("base_model_name_or_path") if config else None
-    file = next((p for f in (folder, folder.parent) if (p := f / RUN_RECIPE).is_file()), None)
-    recipe = _json(file) if file else None
+    recipe = _recipe_of(folder)
     if recipe is None:
         return Facts(base=base)
-    sources = (recipe.get("data") or {}).get("train") or []
-    data = tuple(Path(s["rows"]) for s in sources if s.get("rows"))
-    return Facts(base=base or recipe.get("start"), recipe=recipe, data=data)
+    stages = recipe.get("stages") or []
+    given = [recipe.get("data"), *(stage.get("data") for stage in stages)]
+    sources = [source for one in given if one for source in one.get("train") or ()]
+    data = tuple(dict.fromkeys(Path(s["rows"]) for s in sources if s.get("rows")))
+    return Facts(base=recipe.get("start") or base, recipe=recipe, data=data)
 
 
-def write_card(folder: Path, facts: Facts) -> None:
-    """Writes README.md into a model's folder.
+def _recipe_of(folder: Path) -> dict[str, Any] | None:
+    """The recipe of a run, up to the stage that the folder is of."""
+    for place in (folder, folder.parent):
+        if (place / RUN_RECIPE).is_file():
+            return _json(place / RUN_RECIPE)
+    run = folder.parent.parent
+    if (run / RUN_RECIPE).is_file():
+        recipe = _json(run / RUN_RECIPE)
+        names = [stage.get("name") for stage in recipe.get("stages") or ()]
+        if folder.parent.name in names:
+            last = names.index(folder.parent.name)
+            return recipe | {"stages": recipe["stages"][: last + 1]}
+    return None
+
+
+def write_card(folder: Path, facts: Facts, *, config: Mapping[str, Any] | None = None) -> None:
+    """Writes README.md into the folder of a model or of adapters.
+
+    Args:
+        folder: to write to.
+        facts: what the card tells.
+        config: of the model that adapters belong to; None where the folder has a whole model.
 
     Raises:
         CardError: if the folder holds no whole model, or data cannot be read.
         SinkError: if it cannot be written.
     """
-    write_whole(folder / CARD, model_card(folder, facts).encode())
+    write_whole(folder / CARD, model_card(folder, facts, config=config).encode())
 
 
-def model_card(folder: Path, facts: Facts) -> str:
+def model_card(folder: Path, facts: Facts, *, config: Mapping[str, Any] | None = None) -> str:
     """The card as Markdown, with the front matter that the Hub reads.
+
+    Args:
+        folder, facts, config: see `write_card`.
 
     Raises:
         CardError: if the folder holds no whole model, or data cannot be read.
     """
+    adapters = config is not None
     file = folder / "config.json"
-    if not file.is_file():
-        raise CardError(f"{folder} has no config.json; give the folder of a whole model")
-    config = _json(file)
+    if config is None:
+        if not file.is_file():
+            raise CardError(f"{folder} has no config.json; give the folder of a whole model")
+        config = _json(file)
     kind = str(config.get("model_type"))
     if kind not in _TITLES:
         raise CardError(f"{folder} holds a model of type {kind!r}, not one of mien's")
@@ -100,6 +134,7 @@ def model_card(folder: Path, facts: Facts) -> str:
         *_front_matter(facts, counts),
         f"# {_TITLES[kind]}: expressions, action units, and why",
         "",
+        *([_ADAPTERS, ""] if adapters else []),
         f"A {_TITLES[kind]} ({_PAPERS[kind]}) made with mien {__version__}, an open implementation "
         "that is not the authors'. It reads expression and action units off a face and writes the "
         "reasoning from one to the other.",
@@ -108,7 +143,7 @@ def model_card(folder: Path, facts: Facts) -> str:
         *_data(counts),
         *_recipe(facts.recipe),
         *_figures(facts.figures),
-        *_use(config),
+        *_use(config, adapters=adapters),
         *_limits(),
     ]
     return "\n".join(lines)
@@ -241,15 +276,16 @@ def _figures(figures: Sequence[Figure]) -> list[str]:
     return [*lines, ""]
 
 
-def _use(config: Mapping[str, Any]) -> list[str]:
+def _use(config: Mapping[str, Any], *, adapters: bool) -> list[str]:
     known = [au for au in config.get("action_units") or [] if au in facs.ACTION_UNITS]
     named = ", ".join(f"AU{au} {facs.ACTION_UNITS[au].name}" for au in known)
     return [
         "## Use",
         "",
         "```",
-        "pip install mien",
-        "mien analyze photo.jpg --model DIR",
+        *(["pip install 'mien[train]'", "mien merge DIR --out WHOLE"] if adapters else []),
+        *([] if adapters else ["pip install mien"]),
+        f"mien analyze photo.jpg --model {'WHOLE' if adapters else 'DIR'}",
         "```",
         "",
         "Or in Transformers, after `import mien.models`: `AutoModelForImageTextToText` and "

@@ -97,6 +97,8 @@ def compose(
         raise ComposeError(f"arch {arch!r} is unknown; use {' or '.join(get_args(Arch))}")
     if (base is None) == (vision is None) or (vision is None) != (text is None):
         raise ComposeError("give a base, or else both a vision encoder and a text model")
+    for name in filter(None, (base, vision, text)):
+        _check_there(name)
     torch.manual_seed(seed)
     settings = {"expressions": list(LABEL_SETS["basic7"]), "action_units": list(UNITS)}
     settings |= dict(fields or {})
@@ -123,7 +125,7 @@ def compose(
     if arch == "feallm":
         assert vision is not None
         assert text is not None
-        decoder = _room_for(load_text(text), tokenizer)
+        decoder = _room_for(_decoder(text), tokenizer)
         model: Any = FeallmForConditionalGeneration.from_parts(vision, decoder, **settings)
         processor: Any = _feallm_processor(model, tokenizer, vision, written)
     else:
@@ -226,7 +228,7 @@ def _emo_llama(
     """The model, and the Q-Former's tokenizer if it has its own."""
     if base is None:
         settings.setdefault("qformer_config", {"vocab_size": len(tokenizer)})
-        decoder = _room_for(load_text(str(text)), tokenizer)
+        decoder = _room_for(_decoder(str(text)), tokenizer)
         return EmoLlamaForConditionalGeneration.from_parts(str(vision), decoder, **settings), None
     from transformers import InstructBlipForConditionalGeneration
 
@@ -241,6 +243,19 @@ def _emo_llama(
     return model, AutoTokenizer.from_pretrained(base, subfolder="qformer_tokenizer")
 
 
+def _decoder(text: str) -> PreTrainedModel:
+    """A language model of which mien's models can be made."""
+    found = load_text(text)
+    table = getattr(found.base_model, "embed_tokens", None)
+    if found.config.tie_word_embeddings and table is not found.get_input_embeddings():
+        raise ComposeError(
+            f"text model {text!r} is a {found.config.model_type!r}: its head is tied to an "
+            "embedding that mien does not find; take a decoder such as a Llama, Qwen, Gemma, "
+            "Mistral or Phi"
+        )
+    return found
+
+
 def _room_for(text: PreTrainedModel, tokenizer: Any) -> PreTrainedModel:
     """A language model with an embedding for every token."""
     if len(tokenizer) > len(_embeddings(text)):
@@ -253,6 +268,18 @@ def _embeddings(model: PreTrainedModel) -> torch.Tensor:
     table: Any = model.get_input_embeddings()
     weight: torch.Tensor = table.weight
     return weight
+
+
+def _check_there(name: str) -> None:
+    """Refuses a part that cannot be had, by its name."""
+    try:
+        AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        what = str(error).strip().splitlines()[0].rstrip(".")
+        raise ComposeError(
+            f"{name!r} cannot be loaded ({what}); is the name right? Where the Hub cannot be "
+            "reached, give a local folder that holds it"
+        ) from error
 
 
 def _refuse_patches(vision: str | None) -> None:

@@ -19,8 +19,8 @@ def read(kind: Any, value: Any, where: str) -> Any:
     """A value as the type that a field has.
 
     Args:
-        kind: a dataclass, str, int, float, bool, Path, Literal, `X | None`, `tuple[X, ...]` or
-            `dict[str, X]`.
+        kind: a dataclass, str, int, float, bool, Path, Literal, `X | None`, `tuple[X, ...]`,
+            `list[X]` or `dict[str, X]`.
         value: plain values of YAML.
         where: place of the value, such as "recipe.yaml: stages[1].learning_rate".
 
@@ -35,11 +35,11 @@ def read(kind: Any, value: Any, where: str) -> Any:
         return read(inner[0], value, where)
     if dataclasses.is_dataclass(kind):
         return _read_fields(kind, value, where)
-    if origin is tuple:
+    if origin in (tuple, list):
         if not isinstance(value, list | tuple):
             raise RecipeError(f"{where} is {value!r}; give a list")
         inner_kind = get_args(kind)[0]
-        return tuple(read(inner_kind, item, f"{where}[{n}]") for n, item in enumerate(value))
+        return origin(read(inner_kind, item, f"{where}[{n}]") for n, item in enumerate(value))
     if origin is dict:
         if not isinstance(value, Mapping):
             raise RecipeError(f"{where} is {value!r}; give names with values")

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 from transformers import EvalPrediction, PrinterCallback, TrainerCallback, TrainingArguments
 
+from mien.partfile import sink_error
 from mien.train.checkpoints import last_checkpoint, read_state
 from mien.train.curves import draw_curves
 from mien.train.fields import RecipeError
@@ -20,6 +21,7 @@ from mien.train.log import CsvLog, LogLines
 from mien.train.recipe import Metric, Stage
 from mien.train.scores import validation_scores
 from mien.train.speed import SpeedMeter
+from mien.train.stages import base_of
 from mien.train.stops import Interrupted, StopOnSignal, out_of_memory
 from mien.train.trainer import StageTrainer
 
@@ -126,6 +128,7 @@ def stage_arguments(
         "save_strategy": when,
         "eval_strategy": when if validate else "no",
         "logging_steps": stage.log_every,
+        "logging_first_step": True,  # or a short run would leave no loss
         "logging_nan_inf_filter": False,  # such a loss ends the run
         "metric_for_best_model": metric if validate else None,
         "greater_is_better": metric != "loss",
@@ -191,6 +194,7 @@ def fit_stage(
         workers=workers,
         report=report,
     )
+    args.ddp_find_unused_parameters = _may_leave_unused(learner)
     out.mkdir(parents=True, exist_ok=True)
     _check_size(feed, args)
     # Answers that GRPO has drawn are in no checkpoint; it stops when they have served.
@@ -216,7 +220,7 @@ def fit_stage(
         keep=stage.keep,
     )
     trainer.remove_callback(PrinterCallback)
-    found = last_checkpoint(out)
+    found = _last_checkpoint(out, args)
     if found is not None:
         log.info("stage %s goes on from %s", stage.name, found)
     try:
@@ -234,11 +238,22 @@ def fit_stage(
         log.info("the best checkpoint by %s is %s", metric, Path(best).name)
         trainer._load_best_model()
     if args.should_save and (out / "log.csv").exists():
-        draw_curves(out / "log.csv", out / "curves.png")
+        try:
+            draw_curves(out / "log.csv", out / "curves.png")
+        except OSError as error:
+            raise sink_error(out / "curves.png", error) from error
     state = None
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     return Fitted(speed.report(args.world_size), state)
+
+
+def _last_checkpoint(out: Path, args: TrainingArguments) -> Path | None:
+    """The newest checkpoint that is whole; the main process alone reads it through."""
+    found = [last_checkpoint(out) if args.process_index == 0 else None]
+    if args.world_size > 1:
+        torch.distributed.broadcast_object_list(found)
+    return found[0]
 
 
 def _train(trainer: StageTrainer, found: Path | None) -> None:
@@ -253,6 +268,16 @@ def _train(trainer: StageTrainer, found: Path | None) -> None:
             trainer.state.best_model_checkpoint = trainer._best()
             return
     trainer.train(resume_from_checkpoint=str(found) if found is not None else None)
+
+
+def _may_leave_unused(learner: nn.Module) -> bool:
+    """Whether a batch may leave trained weights alone, for which DDP then has to look each time.
+
+    An EMO-LLaMA does so where no clip of a batch has a kind of prior; a FEALLM uses all it has.
+    """
+    model = base_of(getattr(learner, "model", learner))
+    config: Any = getattr(model, "config", None)
+    return getattr(config, "model_type", None) != "feallm"
 
 
 def _check_size(feed: Feed, args: TrainingArguments) -> None:

@@ -70,7 +70,7 @@ def new_folder(out: Path, *, needs: int = 0, hint: str = "") -> Iterator[Path]:
 def _full(out: Path, part: Path, needs: int, hint: str) -> SinkError:
     """What to say of a full disk, before the part that was written is removed."""
     room = shutil.disk_usage(part.parent).free + size_of(part)
-    missing = f", by at least {(needs - room) / 1e6:.1f} MB" if needs > room else ""
+    missing = f"; at least {(needs - room) / 1e6:.1f} MB more are needed" if needs > room else ""
     made = SinkError(
         f"cannot write {out}: the disk is full{missing}; "
         f"{hint or 'free some space or write elsewhere'}"

@@ -62,4 +62,4 @@ class StandIn:
             batch = self.collator([self.items[n]] * self.size)
             if LEFT_OUT not in batch:
                 return batch
-        raise RowsError(f"{why}; nor is there one among {len(order)} others that were drawn")
+        raise RowsError(f"{why} ({len(order)} visits that were drawn are no better)")

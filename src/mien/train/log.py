@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from mien.partfile import write_whole
+from mien.partfile import sink_error, write_whole
 
 log = logging.getLogger(__name__)
 _TALKATIVE = ("runtime", "per_second", "flos", "epoch")
@@ -54,13 +54,17 @@ class CsvLog(TrainerCallback):
         if not state.is_world_process_zero:
             return
         new = not self.path.exists()
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(self.columns)
-            for name, value in (logs or {}).items():
-                if isinstance(value, int | float) and name != "epoch":
-                    writer.writerow((state.global_step, round(state.epoch or 0, 4), name, value))
+        try:
+            with self.path.open("a", newline="") as file:
+                writer = csv.writer(file)
+                if new:
+                    writer.writerow(self.columns)
+                for name, value in (logs or {}).items():
+                    if isinstance(value, int | float) and name != "epoch":
+                        place = (state.global_step, round(state.epoch or 0, 4))
+                        writer.writerow((*place, name, value))
+        except OSError as error:
+            raise sink_error(self.path, error) from error
 
 
 def _step(line: str) -> int:

@@ -16,7 +16,10 @@ import torch
 from mien.partfile import write_whole
 
 WARM_UP = 2
-"""First steps that are not counted: memory is laid out and kernels are chosen in them."""
+"""First steps that are not counted: memory is laid out and kernels are chosen in them.
+
+A run that has no others counts them after all.
+"""
 
 
 class SpeedMeter:
@@ -26,10 +29,13 @@ class SpeedMeter:
     """
 
     def __init__(self) -> None:
-        self.steps = self.samples = self.tokens = 0
-        self._seconds = self._waited = 0.0
+        self._restart()
         self._seen = 0
         self._since: float | None = None
+
+    def _restart(self) -> None:
+        self.steps = self.samples = self.tokens = 0
+        self._seconds = self._waited = 0.0
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -37,9 +43,10 @@ class SpeedMeter:
         began = time.perf_counter()
         if self._since is None:
             self._since = began
+        if self._seen == WARM_UP == self.steps:
+            self._restart()
         yield
-        if self._seen >= WARM_UP:
-            self._waited += time.perf_counter() - began
+        self._waited += time.perf_counter() - began
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -51,8 +58,6 @@ class SpeedMeter:
 
     def count(self, batch: Mapping[str, Any]) -> None:
         """Counts a batch: its faces or clips, and its tokens with those of pictures."""
-        if self._seen < WARM_UP:
-            return
         sizes = [len(v) for k, v in batch.items() if k in _ONE_EACH and v is not None]
         self.samples += max(sizes, default=0)
         mask = batch.get("attention_mask")
@@ -62,7 +67,7 @@ class SpeedMeter:
     def step(self) -> None:
         """At the end of an optimiser step."""
         now = time.perf_counter()
-        if self._seen >= WARM_UP and self._since is not None:
+        if self._since is not None:
             self.steps += 1
             self._seconds += now - self._since
         self._seen += 1

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from mien.models.multimodal import LORA_TARGETS, FaceModelForConditionalGeneration
+from mien.train.card import CARD, CardError, read_run, write_card
 from mien.train.fields import RecipeError
 from mien.train.folders import new_folder
 from mien.train.recipe import LoraSpec, Stage
+
+log = logging.getLogger(__name__)
 
 QFORMER = ("qformer", "qformer_queries")
 ADAPTER_CONFIG = "adapter_config.json"
@@ -101,7 +108,7 @@ def _with_adapters(
             r=spec.rank,
             lora_alpha=spec.alpha,  # type: ignore[arg-type]  # PEFT multiplies by it alone
             lora_dropout=spec.dropout,
-            target_modules=LORA_TARGETS,
+            target_modules=lora_targets(model),
             modules_to_save=names or None,
             task_type="CAUSAL_LM",
         )
@@ -110,6 +117,29 @@ def _with_adapters(
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return made
+
+
+def lora_targets(model: FaceModelForConditionalGeneration) -> str:
+    """PEFT's pattern of what is adapted: every projection of the decoder's attention, fused or not.
+
+    Raises:
+        RecipeError: if there are none that can be adapted.
+    """
+    found: dict[str, nn.Module] = {}
+    for name, block in model.model.language_model.named_modules():
+        if "attention" in type(block).__name__.lower():
+            place = name.rpartition(".")[2]
+            found |= {f"{place}.{child}": layer for child, layer in block.named_children()}
+    names = {name for name, layer in found.items() if isinstance(layer, nn.Linear)}
+    if not names or any(isinstance(layer, Conv1D) for layer in found.values()):
+        kind = model.config.text_config.model_type
+        raise RecipeError(
+            f"train names lora, and the attention of this decoder ({kind}) has no linear layers "
+            "to adapt; train language or face alone, or take a start model with another decoder"
+        )
+    if all(re.fullmatch(LORA_TARGETS, f"language_model.{name}") for name in names):
+        return LORA_TARGETS
+    return rf".*language_model.*\.({'|'.join(sorted(map(re.escape, names)))})"
 
 
 def base_of(model: nn.Module) -> FaceModelForConditionalGeneration:
@@ -191,6 +221,19 @@ def save_stage(
             model.config.calibration = {}  # it was of the weights before
             model.save_pretrained(str(part), **given)
         processor.save_pretrained(part)
+        _add_card(part, folder, model, base)
+
+
+def _add_card(part: Path, folder: Path, model: Any, base: str) -> None:
+    """Mien's card of a stage's result, instead of PEFT's empty one; of what is known of it."""
+    config = json.loads(base_of(model).config.to_json_string(use_diff=False))
+    try:
+        found = read_run(folder)
+        facts = replace(found, base=found.base or base)
+        write_card(part, facts, config=config if hasattr(model, "peft_config") else None)
+    except CardError as error:
+        (part / CARD).unlink(missing_ok=True)
+        log.warning("%s gets no card: %s", folder, error)
 
 
 def checkpoint_activations(model: nn.Module) -> None:
