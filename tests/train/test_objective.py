@@ -136,6 +136,17 @@ def test_unlabelled_and_ungraded_units_and_a_silent_teacher():
     assert torch.allclose(out["loss"], -(1 - p[0]).log(), rtol=1e-5)
 
 
+def test_a_batch_without_any_target_moves_nothing():
+    model = still(tiny_feallm())
+    objective = Objective(model, tiny_processor(model), weights(numbers=0.0)).train()
+    collate = Collator(tiny_processor(model), model.config, text_share=0.5, max_length=5,
+                       too_long="drop")  # fmt: skip
+    loss = objective(**collate([item(n) for n in range(4)]))["loss"]
+    assert loss == 0
+    loss.backward()
+    assert not any(p.grad.any() for p in model.parameters() if p.grad is not None)
+
+
 @pytest.mark.parametrize("kind", ["pictures", "clips"])
 def test_a_batch_is_its_faces_one_by_one(kind):
     model = still(tiny_feallm() if kind == "pictures" else tiny_emo_llama())

@@ -123,7 +123,10 @@ def kill_at(stage: str, step: int) -> None:
 
 
 if __name__ == "__main__":
+    import torch
+
     from mien.train.run import train
 
+    torch.set_num_threads(1)  # as in the tests: sums of more threads are rounded otherwise
     kill_at(sys.argv[3], int(sys.argv[4]))
     train(toy_recipe(Path(sys.argv[1])), out=Path(sys.argv[2]))

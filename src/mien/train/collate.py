@@ -140,7 +140,8 @@ class Collator:
         shown = self.processor.num_image_tokens * self._frames(item)
         raise RowsError(
             f"{item.name}: is {length} tokens long ({shown} of them the picture), more than "
-            f"max_length {self.max_length}; raise it, or set too_long to drop"
+            f"max_length {self.max_length}; raise it, or set too_long to drop, with --change where "
+            "the run has begun"
         )
 
     def _frames(self, item: Item) -> int:

@@ -152,6 +152,9 @@ class Objective(nn.Module):
         numbers = wanted or (self.has_numbers and not self.training)
         count = 0 if input_ids is None or not self.loss.text else len(input_ids)
         most = count if not numbers else len(unit_targets)  # about the others nothing is asked
+        if not most:  # neither numbers nor a text that is short enough
+            moves_nothing: Any = sum(p.sum() * 0.0 for p in self.parameters() if p.requires_grad)
+            return {"loss": moves_nothing, "parts": {}}
         seen = self._see(
             None if pixel_values is None else pixel_values[:most],
             None if vision_levels is None else [level[:most] for level in vision_levels],

@@ -104,7 +104,8 @@ def nan_error(what: str, path: Path, rows: Sequence[Sequence[str]], step: int) -
     which = "the batch is" if len(rows) == 1 else f"the {len(rows)} batches of the step are"
     return TrainingError(
         f"{what} is not finite at step {step}; {which} kept in {path}{shown}. Look at it, "
-        "lower learning_rate, or take precision: float32; the last checkpoint is from before"
+        "then lower learning_rate or take precision: float32, and go on with --change; the last "
+        "checkpoint is from before"
     )
 
 
@@ -115,9 +116,11 @@ def out_of_memory(error: BaseException, batch_size: int, accumulation: int) -> T
     if not known and not any(s in text for s in ("out of memory", "can't allocate memory")):
         return None
     halved = max(batch_size // 2, 1)
-    doubled = accumulation * (batch_size // halved)
+    doubled = accumulation * -(-batch_size // halved)
+    alike = "the same" if halved * doubled == batch_size * accumulation else "nearly the same"
     first = (
-        f"set batch_size: {halved} with accumulation: {doubled}, which learns the same"
+        f"set batch_size: {halved} with accumulation: {doubled}, which learns {alike}, and go on "
+        "with --change"
         if batch_size > 1
         else "shorten max_length"
     )
