@@ -173,6 +173,24 @@ def test_a_split_that_does_not_exist_is_no_clean_set(tmp_path: Path) -> None:
         list(entries_of(f"rafd={one}@test", {}))
 
 
+def test_the_splits_of_a_built_set_are_compared(tmp_path: Path) -> None:
+    root = table(tmp_path / "table", "train", "val", "")
+    rows = ["image,split,expression", "0.png,train,anger", "1.png,val,anger", "2.png,,anger"]
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    (root / "1.png").write_bytes((root / "0.png").read_bytes())
+    out = tmp_path / "set"
+    words = ["data", "build", "--source", f"csv={root}", "--split", "all", "--out", str(out)]
+    built = CliRunner().invoke(app, [*words, "--processes", "1"])
+    assert built.exit_code == 0, built.output
+    assert f"mien data leaks {out}@train {out}@validation" in "".join(built.output.split("\n"))
+    done = CliRunner().invoke(app, ["data", "leaks", f"{out}@train", f"{out}@val"])
+    assert done.exit_code == 1
+    assert "1 pictures nearly the same" in done.output
+    assert {entry.name for entry in entries_of(f"{out}@train", {})} == {"csv/0.png", "csv/2.png"}
+    with pytest.raises(BuildError, match="its splits are train, validation"):
+        list(entries_of(f"{out}@test", {}))
+
+
 def test_folders_with_an_at_sign_or_an_equals_sign(tmp_path: Path) -> None:
     table(tmp_path / "me@home", "train")
     table(tmp_path / "a=b", "train")

@@ -360,6 +360,8 @@ def _show_estimate(
 
 
 def _show(built: Built, out: Path) -> None:
+    from mien.data.build.splits import in_order, published_split
+
     checks = built.report.checks
     aside = sum(checks["set_aside"].values())
     typer.echo(
@@ -373,4 +375,8 @@ def _show(built: Built, out: Path) -> None:
         typer.echo(
             f"  {rule}: {number:,} texts refused, {checks['set_aside'].get(rule, 0):,} for good"
         )
+    splits = in_order(map(published_split, built.report.splits))
+    if len(splits) > 1:
+        sets = " ".join(f"{out}@{split}" for split in splits)
+        typer.echo(f"pictures were compared by their paths alone; by sight: mien data leaks {sets}")
     typer.echo(f"read {out / 'report.html'}, and {out / 'NOTICE'} before you pass it on")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.data.build.settings import BuildError
 from mien.data.build.shards import MANIFEST, Folder
 from mien.data.build.sources import Source, parse_source
+from mien.data.build.splits import in_order, published_split
 from mien.data.leaks import Entry
 from mien.data.pictures import open_frames, open_path, spread
 from mien.data.readers import READERS
@@ -29,8 +30,8 @@ def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
     """The pictures of a set; there is at least one.
 
     Args:
-        what: a folder of pictures, a folder that `mien data build` made, or a dataset as
-            ``NAME=DIR`` or ``NAME=DIR@SPLIT``.
+        what: a folder of pictures; a folder that `mien data build` made, or one of its splits as
+            ``DIR@SPLIT``; or a dataset as ``NAME=DIR`` or ``NAME=DIR@SPLIT``.
         roots: folder of each source of a built set; by default those that it was built from.
 
     Raises:
@@ -40,11 +41,16 @@ def entries_of(what: str, roots: Mapping[str, Path]) -> Iterator[Entry]:
     name, equals, _ = what.partition("=")
     known = name.rpartition(":")[2].lower() in READERS
     path = Path(what).expanduser()
+    built, _, split = what.rpartition("@")
     lack = partial(str, "no picture in it; datasets are given as NAME=DIR")
     if equals and (known or not ("/" in name or path.exists())):
         source = parse_source(what)
         entries = entries_of_samples(source.samples(None), source.folder)
         lack = partial(_lack, source)
+    elif not path.is_dir() and (Path(built).expanduser() / MANIFEST).is_file():
+        path = Path(built).expanduser()
+        entries = _built(path, roots, split)
+        lack = partial(_lack_of_built, path, split)
     elif not path.is_dir():
         raise BuildError(f"{what}: no such folder; give a folder, or a dataset as NAME=DIR")
     elif (path / MANIFEST).is_file():
@@ -66,6 +72,11 @@ def _lack(source: Source) -> str:
     names = sorted({sample.split for sample in whole.samples(None) if sample.split})
     known = f"its splits are {', '.join(names)}" if names else "it names no splits"
     return f"no sample in split {source.split!r}; {known}"
+
+
+def _lack_of_built(path: Path, split: str) -> str:
+    names = in_order(published_split(row["split"]) for row in Folder.open(path).rows())
+    return f"no row in split {split!r}; its splits are {', '.join(names)}"
 
 
 def _folder(path: Path) -> Iterator[Entry]:
@@ -99,10 +110,12 @@ def _middle(sample: Sample, root: Path) -> NDArray[np.uint8]:
     return open_frames(sample, root, 1)[0]
 
 
-def _built(path: Path, roots: Mapping[str, Path]) -> Iterator[Entry]:
+def _built(path: Path, roots: Mapping[str, Path], split: str | None = None) -> Iterator[Entry]:
     folder = Folder.open(path)
     known = {**folder.roots(), **roots}
     for row in folder.rows(pictures=bool(folder.settings["embed_images"])):
+        if split is not None and published_split(row["split"]) != published_split(split):
+            continue
         subject = None if row["subject"] is None else f"{row['dataset']}/{row['subject']}"
         for image in row["images"]:
             name = image if isinstance(image, str) else image["path"]
