@@ -120,6 +120,16 @@ def test_a_folder_in_which_nothing_was_trained_is_free(place, tmp_path):
     assert train(toy_recipe(place, STAGE), out=tmp_path / "run").is_dir()
 
 
+def test_a_set_that_is_broken_or_not_finished_is_named(tmp_path):
+    (tmp_path / "build.json").write_text("{")
+    with pytest.raises(RowsError, match=r"build\.json"):
+        fingerprint(tmp_path)
+    begun = {"settings": {}, "shards": [], "complete": False}
+    (tmp_path / "build.json").write_text(json.dumps(begun))
+    with pytest.raises(RowsError, match="has not finished"):
+        fingerprint(tmp_path)
+
+
 def test_fingerprints_follow_what_files_hold(tmp_path):
     one, two = (write_rows(tmp_path / name) for name in ("one", "two"))
     assert fingerprint(one) == fingerprint(two)

@@ -90,7 +90,7 @@ def run_train(
     from mien.train.overview import overview
     from mien.train.processes import finish, is_main
     from mien.train.rows import RowsError
-    from mien.train.run import prepare
+    from mien.train.run import prepare, stage_data
     from mien.train.run import train as train_recipe
     from mien.train.stops import Interrupted, TrainingError
 
@@ -99,11 +99,16 @@ def run_train(
     disable_progress_bar()
     try:
         if dry_run:
-            for number in range(len(recipe.stages)):
+            read = []  # most stages learn from the same rows
+            for number, stage in enumerate(recipe.stages):
                 ready = prepare(recipe, number, recipe.start, fill=False)
                 lines = [*overview(recipe, number, ready)]
                 if is_main():
-                    typer.echo("\n".join([*lines, *_rehearsed(ready.feed)]))
+                    data = stage_data(recipe, stage)
+                    if data not in read and (told := [*_rehearsed(ready.feed)]):
+                        lines += told
+                        read.append(data)
+                    typer.echo("\n".join(lines))
             return 0
         result = train_recipe(recipe, out=folder, resume=not fresh, change=change)
     except (RecipeError, RowsError) as error:

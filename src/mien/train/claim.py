@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.partfile import write_whole
+from mien.train.card import RUN_RECIPE
 from mien.train.checkpoints import checkpoints
 from mien.train.fields import RecipeError, plain
 from mien.train.processes import is_main, processes, wait
@@ -18,7 +19,6 @@ from mien.train.rows import fingerprint
 
 log = logging.getLogger(__name__)
 
-RECIPE = "recipe.json"
 MODEL = "model"
 RUN = "run"
 """What else `recipe.json` holds: processes, fingerprints of the rows, and changes on the way."""
@@ -48,7 +48,7 @@ def claim(recipe: Recipe, out: Path, *, resume: bool = True, change: bool = Fals
         mien.partfile.SinkError: if the folder cannot be written to.
     """
     if is_main():
-        known, record = out / RECIPE, plain(recipe)
+        known, record = out / RUN_RECIPE, plain(recipe)
         record[RUN] = {"processes": processes(), "rows": _fingerprints(recipe), "changes": []}
         old = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else None
         if old is None and (out / MODEL).exists():
@@ -86,7 +86,7 @@ def _clear(old: dict[str, Any], out: Path) -> None:
     for stage in old.get("stages", ()):
         shutil.rmtree(out / str(stage["name"]), ignore_errors=True)
     shutil.rmtree(out / MODEL, ignore_errors=True)
-    for name in (RECIPE, "speed.json"):
+    for name in (RUN_RECIPE, "speed.json"):
         (out / name).unlink(missing_ok=True)
 
 

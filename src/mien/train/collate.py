@@ -14,7 +14,7 @@ from mien.models.emo_llama.prior_inputs import PriorFormat
 from mien.train.augment import augment
 from mien.train.chance import draw
 from mien.train.items import Item
-from mien.train.left_out import nothing
+from mien.train.left_out import NO_FACE, nothing
 from mien.train.rows import RowsError
 from mien.train.talk import IGNORED, Talk, TalkEncoder
 
@@ -75,9 +75,7 @@ class Collator:
         """
         found = [item for item in items if item is not None]
         if not found:
-            return nothing(
-                "no face is found in a whole batch; is `faces: find` right for these pictures?"
-            )
+            return nothing(NO_FACE)
         count = max(int(len(items) * self.text_share), self.text_share > 0)
         faces, talks = self._with_text(found, min(count, len(found)))
         if not faces:

@@ -19,7 +19,7 @@ from mien.language import prompt_for
 from mien.train.faces import CACHE_FOLDER, FaceCrops
 from mien.train.fit_stage import Feed
 from mien.train.grpo import Asked
-from mien.train.left_out import LEFT_OUT, nothing
+from mien.train.left_out import LEFT_OUT, NO_FACE, nothing
 from mien.train.recipe import DataSpec, Stage
 from mien.train.rewards import PARTS, RewardTask, RewardWeights, Truth, reward
 from mien.train.rows import InstructionRows, RowsError
@@ -93,12 +93,11 @@ class AskedRows(Dataset[Item | None]):
         frames = rows.open_pictures(row, clip_frames=1)
         if len(frames) > 1:
             raise RowsError(
-                f"{rows.place}, row {row['id']!r}: is a clip; GRPO asks about pictures, leave "
-                "clips out"
+                f"{rows.name_of(row)}: is a clip; GRPO asks about pictures, leave clips out"
             )
         crop, asked = self.crops(frames[0]), asked_of(row, index, self.processor)
         if crop is None:
-            log.warning("%s, row %r: no face is found; left out", rows.place, row["id"])
+            log.warning("%s: no face is found; left out", rows.name_of(row))
         return None if crop is None or asked is None else (asked, crop)
 
 
@@ -160,9 +159,7 @@ class AskedCollator:
         """A batch of (prompt, RGB face crop (S, S, 3)), without those that are None."""
         found = [item for item in items if item is not None]
         if not found:
-            return nothing(
-                "no face is found in a whole batch; is `faces: find` right for these pictures?"
-            )
+            return nothing(NO_FACE)
         pictures = self.processor.picture_inputs(
             [crop for _, crop in found], prompt_for("analysis")
         )

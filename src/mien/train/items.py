@@ -206,7 +206,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
             soft = self.soft_labels.of(row["source"] or "", row["sample"] or row["id"])
         return Item(
             n=n,
-            name=f"{one.rows.place}, row {row['id']!r}",
+            name=one.rows.name_of(row),
             frames=[] if cached else frames,
             turns=turns,
             given=given,
@@ -223,7 +223,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         shown = len(row["images"] or ()) or self.clip_frames
         return Item(
             n=0,
-            name=f"{one.rows.place}, row {row['id']!r}",
+            name=one.rows.name_of(row),
             frames=[np.zeros((1, 1, 3), np.uint8)] * shown,
             turns=self._turns(one, row),
             given=0,
@@ -247,13 +247,13 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         pictures = one.rows.open_pictures(row, self.clip_frames)
         if len(pictures) > self.clip_frames:
             raise RowsError(
-                f"{one.rows.place}, row {row['id']!r}: shows {len(pictures)} frames, more than "
+                f"{one.rows.name_of(row)}: shows {len(pictures)} frames, more than "
                 f"`frames`, {self.clip_frames}"
             )
         crops = [self.crops(picture) for picture in pictures]
         there = [i for i, crop in enumerate(crops) if crop is not None]
         if not there:
-            log.warning("%s, row %r: no face is found; left out", one.rows.place, row["id"])
+            log.warning("%s: no face is found; left out", one.rows.name_of(row))
             return None
         known = None
         if one.priors is not None and priors:
@@ -269,7 +269,7 @@ class TrainItems(torch.utils.data.Dataset[Item | None]):
         roles = [message["role"] for message in row["messages"] or ()]
         if not roles or roles != ["user", "assistant"] * (len(roles) // 2):
             raise RowsError(
-                f"{one.rows.place}, row {row['id']!r}: messages must be of user and assistant by "
+                f"{one.rows.name_of(row)}: messages must be of user and assistant by "
                 f"turns, not {', '.join(roles) or 'none'}"
             )
         return turns_of(row)

@@ -16,6 +16,7 @@ from mien.train.rows import RowsError
 
 LEFT_OUT = "left_out"
 """Key of a batch that is to be left out; it says why."""
+NO_FACE = "no face is found in a whole batch; is `faces: find` right for these pictures?"
 _TRIES = 1000
 
 

@@ -59,16 +59,14 @@ def rehearse(
 
 
 def _look_for_pictures(rows: InstructionRows, row: dict[str, Any]) -> None:
-    shown = [*(row["images"] or ()), *(row["videos"] or ())]
-    if not shown:
-        raise RowsError(f"{rows.place}, row {row['id']!r}: has no picture; leave such rows out")
-    for image in shown:
+    images, videos = rows.shown(row)
+    for image in (*images, *videos):
         if isinstance(image, dict) and image.get("bytes") is not None:
             continue
         path, root = rows.locate(image["path"] if isinstance(image, dict) else image)
         whole = folder_of(root) / split_reference(path)[0]
         if not whole.exists():
             raise RowsError(
-                f"{rows.place}, row {row['id']!r}: {whole} is not there. Is the `root` of this "
+                f"{rows.name_of(row)}: {whole} is not there. Is the `root` of this "
                 "source right? `mien data check` lists missing files"
             )

@@ -125,12 +125,10 @@ class InstructionRows:
         Raises:
             RowsError: if it has none, or one cannot be read; names file and row.
         """
-        images, videos = row["images"] or [], row["videos"] or []
-        if not images and not videos:
-            raise RowsError(f"{self.place}, row {row['id']!r}: has no picture; leave such rows out")
+        images, videos = self.shown(row)
         if len(videos) > 1 or (images and videos):
             raise RowsError(
-                f"{self.place}, row {row['id']!r}: shows {len(images)} pictures and {len(videos)} "
+                f"{self.name_of(row)}: shows {len(images)} pictures and {len(videos)} "
                 "videos; a row is about one picture or one clip"
             )
         try:
@@ -141,9 +139,24 @@ class InstructionRows:
             return [self._picture(image) for image in images]
         except MediaError as error:
             raise RowsError(
-                f"{self.place}, row {row['id']!r}: {error}. Is the `root` of this source right? "
+                f"{self.name_of(row)}: {error}. Is the `root` of this source right? "
                 "`mien data check` lists missing files"
             ) from error
+
+    def name_of(self, row: dict[str, Any]) -> str:
+        """A row with its place, for messages."""
+        return f"{self.place}, row {row['id']!r}"
+
+    def shown(self, row: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        """Images and videos of a row.
+
+        Raises:
+            RowsError: if it has neither.
+        """
+        images, videos = row["images"] or [], row["videos"] or []
+        if not images and not videos:
+            raise RowsError(f"{self.name_of(row)}: has no picture; leave such rows out")
+        return images, videos
 
     def _picture(self, image: Any) -> NDArray[np.uint8]:
         if isinstance(image, dict) and image.get("bytes") is not None:
@@ -168,10 +181,13 @@ def fingerprint(place: Path | str) -> str:
     """A short hash of rows: of each file's name and size and, of larger ones, both ends.
 
     A set of `mien data build` is known by the hashes of its files, which it keeps.
+
+    Raises:
+        RowsError: if there are no rows, or `mien data build` has not finished.
     """
     place, digest = Path(place), hashlib.blake2b(digest_size=8)
     if (place / MANIFEST).is_file():
-        for shard in Folder.open(place).shards:
+        for shard in _built(place).shards:
             digest.update(f"{shard.name} {shard.sha256}\n".encode())
         return digest.hexdigest()
     for path in _files(place)[0]:
@@ -191,12 +207,8 @@ def _files(place: Path) -> tuple[list[Path], dict[str, Path]]:
     if not place.is_dir():
         raise RowsError(f"{place}: no such file or folder; give the folder of `mien data build`")
     if (place / MANIFEST).is_file():
+        folder = _built(place)
         try:
-            folder = Folder.open(place)
-            if not folder.complete:
-                raise RowsError(
-                    f"{place}: `mien data build` has not finished; run the same command again"
-                )
             return [folder.checked(shard) for shard in folder.shards], folder.roots()
         except BuildError as error:
             raise RowsError(str(error)) from error
@@ -204,3 +216,14 @@ def _files(place: Path) -> tuple[list[Path], dict[str, Path]]:
     if not found:
         raise RowsError(f"{place}: holds no Parquet or JSON-lines files of rows")
     return found, {}
+
+
+def _built(place: Path) -> Folder:
+    """A set of `mien data build` that is finished."""
+    try:
+        folder = Folder.open(place)
+    except BuildError as error:
+        raise RowsError(str(error)) from error
+    if not folder.complete:
+        raise RowsError(f"{place}: `mien data build` has not finished; run the same command again")
+    return folder
