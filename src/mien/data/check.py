@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mien.data.build.labels import labels_of
+from mien.data.build.tasks import content_hash
 from mien.data.check_report import NO_SPLIT, Report, SplitCounts
 from mien.data.pictures import files_of, folder_of, open_frames
 from mien.data.published import published
@@ -54,7 +54,7 @@ def check_dataset(
     root = Path(root).expanduser()
     labelled: dict[int, Labelled] = {}
     looked_for: dict[str, bool] = {}
-    ids: set[bytes] = set()
+    ids: set[int] = set()
     people: dict[str, set[str]] = {}
 
     def bad(where: str, why: str) -> None:
@@ -75,7 +75,7 @@ def check_dataset(
             break
         own = sample.split or NO_SPLIT
         _count(report.splits.setdefault(own, SplitCounts()), sample)
-        key = hashlib.blake2b(sample.id.encode(), digest_size=8).digest()
+        key = content_hash(sample.id)
         if key in ids:
             report.duplicates.add(sample.id)
         ids.add(key)
@@ -144,11 +144,9 @@ def _contradiction(report: Report, sample: Sample, labelled: dict[int, Labelled]
     if sample.pseudo:
         return
     shown = (sample.image or sample.video or sample.frames[0], sample.box, sample.subject)
-    key = int.from_bytes(hashlib.blake2b(repr(shown).encode(), digest_size=8).digest(), "big")
+    key = content_hash(*shown)
     labels = labels_of(sample)
-    expression = labels.expression or labels.compound
-    present = sum(1 << au for au in labels.present or ())
-    absent = sum(1 << au for au in labels.absent)
+    expression, (present, absent) = labels.expression or labels.compound, labels.masks
     if key not in labelled:
         labelled[key] = (expression, present, absent)
         return

@@ -12,6 +12,7 @@ from mien.data.build.tasks import (
     DEFAULT_TASKS,
     TASKS,
     check_tasks,
+    content_hash,
     draw_tasks,
     options_of,
     parts_of,
@@ -169,3 +170,8 @@ def test_texts_about_compounds_pass_the_checks_and_others_do_not() -> None:
 def test_unknown_tasks_are_named() -> None:
     with pytest.raises(ValueError, match="unknown task 'detection'; tasks are category"):
         check_tasks(["category", "detection"])
+
+
+def test_names_of_files_that_are_no_utf8_have_a_hash() -> None:
+    assert content_hash("a", 1) == content_hash("a\x001") != content_hash("a")
+    assert content_hash("\udcff.png") != content_hash("\udcfe.png")

@@ -89,8 +89,7 @@ class Guard:
         name = labels.expression or ""
         if name not in self._expressions:
             self._expressions.append(name)
-        present = sum(1 << au for au in labels.present or ())
-        absent = sum(1 << au for au in labels.absent)
+        present, absent = labels.masks
         return (absent << _BITS | present) << 8 | self._expressions.index(name)
 
     def _unpacked(self, packed: int) -> tuple[str, frozenset[int], frozenset[int]]:

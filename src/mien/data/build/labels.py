@@ -37,6 +37,11 @@ class Labels:
         """Units that the labels say nothing about."""
         return frozenset(facs.ACTION_UNITS) - self.absent - frozenset(self.present or ())
 
+    @property
+    def masks(self) -> tuple[int, int]:
+        """Present and absent units, a bit each."""
+        return sum(1 << au for au in self.present or ()), sum(1 << au for au in self.absent)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; units in ascending order, present and absent ones.
 

@@ -59,8 +59,8 @@ def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
 
 def content_hash(*parts: object) -> int:
     """64 bits that depend on the parts alone."""
-    text = "\0".join(map(str, parts))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+    name = "\0".join(map(str, parts)).encode("utf-8", "surrogateescape")  # file names
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
 
 
 def tasks_of(labels: Labels, wanted: Sequence[str] = TASKS) -> tuple[str, ...]:
