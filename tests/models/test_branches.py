@@ -11,6 +11,7 @@ from mien.models.branches import (
     score_branches,
     tree_scores,
 )
+from mien.models.outputs import CACHE
 
 GROUPS = [
     [[7], [8], [9, 10]],  # an expression of one or two tokens
@@ -118,7 +119,7 @@ def test_generation_goes_on_behind_the_prefix(model):
     again = model.generate(
         input_ids=ids, attention_mask=mask, pixel_values=inputs["pixel_values"], **settings
     )
-    behind = model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **settings)
+    behind = model.generate(input_ids=ids, attention_mask=mask, **{CACHE: cache}, **settings)
     assert torch.equal(again, behind)
 
 

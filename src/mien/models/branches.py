@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mien.models.outputs import CACHE
+
 Tokens = Sequence[int]
 
 
@@ -169,7 +171,7 @@ def branch_logits(
         logits_to_keep=1 + len(tree.tokens),
         use_cache=use_cache,
     )
-    cache = outputs.past_key_values if use_cache else None
+    cache = getattr(outputs, CACHE) if use_cache else None
     if cache is not None and tree.tokens:
         cache.crop(-len(tree.tokens))
     return outputs.logits, cache

@@ -13,7 +13,7 @@ from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
 
 from mien.models.configuration import FaceModelConfig
-from mien.models.outputs import FaceCausalLMOutput, FaceModelOutput
+from mien.models.outputs import CACHE, FaceCausalLMOutput, FaceModelOutput
 
 LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj)"
 """PEFT's ``target_modules`` for the language model alone; bare names would reach the encoder."""
@@ -27,7 +27,7 @@ class FacePreTrainedModel(PreTrainedModel):
     main_input_name = "input_ids"
     input_modalities = ["image", "text"]  # noqa: RUF012
     supports_gradient_checkpointing = True
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _skip_keys_device_placement = [CACHE]  # noqa: RUF012
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -152,6 +152,7 @@ class FaceModel(FacePreTrainedModel):
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: Tensor | None = None,
         image_features: Tensor | None = None,
         **kwargs: Any,
@@ -163,7 +164,8 @@ class FaceModel(FacePreTrainedModel):
             pixel_values: the pictures of all rows in order; shapes as in ``encode_images``.
             attention_mask: (B, T), or a ready 4-D mask.
             position_ids: (B, T).
-            past_key_values: the cache.
+            past_key_values: the cache, by the name that it had before Transformers 5.24.
+            cache: the same by its name since.
             inputs_embeds: (B, T, D_lm) instead of ``input_ids``.
             image_features: what ``encode_images`` gave, instead of ``pixel_values``.
             **kwargs: ``picture_inputs``, and what is for the language model.
@@ -180,13 +182,13 @@ class FaceModel(FacePreTrainedModel):
         outputs = self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
+            **{CACHE: past_key_values if cache is None else cache},
             **kwargs,
         )
         return FaceModelOutput(
             last_hidden_state=outputs.last_hidden_state,
-            past_key_values=outputs.past_key_values,
+            **{CACHE: getattr(outputs, CACHE)},
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             image_hidden_states=image_features,
@@ -266,6 +268,7 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: Tensor | None = None,
         image_features: Tensor | None = None,
         labels: Tensor | None = None,
@@ -279,7 +282,8 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
             pixel_values: the pictures of all rows in order; shapes as in ``encode_images``.
             attention_mask: (B, T), or a ready 4-D mask.
             position_ids: (B, T).
-            past_key_values: the cache.
+            past_key_values: the cache, by the name that it had before Transformers 5.24.
+            cache: the same by its name since.
             inputs_embeds: (B, T, D_lm) instead of ``input_ids``.
             image_features: what ``encode_images`` gave, instead of ``pixel_values``.
             labels: (B, T), -100 where nothing is to be learned; shifted inside.
@@ -292,6 +296,7 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
+            cache=cache,
             inputs_embeds=inputs_embeds,
             image_features=image_features,
             **kwargs,
@@ -309,7 +314,7 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
         return FaceCausalLMOutput(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
+            **{CACHE: getattr(outputs, CACHE)},
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             image_hidden_states=outputs.image_hidden_states,
@@ -318,7 +323,6 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
     def prepare_inputs_for_generation(  # type: ignore[override]
         self,
         input_ids: Any,
-        past_key_values: Cache | None = None,
         pixel_values: Tensor | None = None,
         image_features: Tensor | None = None,
         is_first_iteration: bool | None = False,
@@ -326,10 +330,7 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
     ) -> dict[str, Any]:
         """Hand the picture to the prefill alone: later steps have it in the cache."""
         inputs = super().prepare_inputs_for_generation(  # type: ignore[misc]
-            input_ids,
-            past_key_values=past_key_values,
-            is_first_iteration=is_first_iteration,
-            **kwargs,
+            input_ids, is_first_iteration=is_first_iteration, **kwargs
         )
         if is_first_iteration or not kwargs.get("use_cache", True):
             inputs["pixel_values"], inputs["image_features"] = pixel_values, image_features

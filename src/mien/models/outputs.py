@@ -1,32 +1,28 @@
-"""What mien's models return."""
+"""What mien's models return, and what Transformers calls a cache in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from torch import Tensor
-from transformers.cache_utils import Cache
-from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+
+CACHE = (
+    "cache"
+    if "cache" in {field.name for field in fields(BaseModelOutputWithPast)}
+    else "past_key_values"
+)
+"""The cache's name in outputs and in `forward`: `cache` since Transformers 5.24."""
 
 
 @dataclass
-class FaceCausalLMOutput(ModelOutput):
+class FaceCausalLMOutput(CausalLMOutputWithPast):
     """What the classes with a language-model head return.
 
-    Attributes:
-        loss: () next-token loss, when ``labels`` were given.
-        logits: (B, T, V), or (B, K, V) with ``logits_to_keep``.
-        past_key_values: the cache.
-        hidden_states: the language model's, on request.
-        attentions: the language model's, on request.
-        image_hidden_states: what ``encode_images`` gave.
+    The loss where ``labels`` were given, logits (B, T, V), or (B, K, V) with ``logits_to_keep``,
+    what Transformers' class holds beside them, and the image features of ``encode_images``.
     """
 
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    past_key_values: Cache | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
     image_hidden_states: Tensor | None = None
 
 
