@@ -26,6 +26,7 @@ from mien.commands.options import (
     KeyEnv,
     People,
     Split,
+    Yes,
 )
 from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
@@ -112,6 +113,7 @@ def analyze(
     ] = None,
     endpoint: Endpoint = None,
     key_env: KeyEnv = None,
+    yes: Yes = False,
     faces: Finder = FaceFinder.mediapipe,
     numbers: Annotated[
         bool, typer.Option("--numbers", help="Numbers only; leaves out the text, which is slow.")
@@ -169,6 +171,7 @@ def analyze(
             seed=seed,
             endpoint=endpoint,
             key_env=key_env,
+            yes=yes,
             quantize=quantize.value if quantize else None,
             sampling={**sampling, "start": start, "end": end},
             clip_frames=ClipFrames(clip_frames, "apex" if around_apex else "track"),

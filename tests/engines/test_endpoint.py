@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 import logging
 import threading
@@ -252,6 +253,67 @@ def test_the_key_is_in_no_error_log_or_text(caplog):
     assert "key *** is tired" in replies[0].error
     assert "127.0.0.1" in caplog.text  # the log was on
     assert all(KEY not in text for text in texts)
+
+
+def test_a_key_that_a_server_echoes_is_blanked_everywhere():
+    def behave(seen):
+        if seen.prompt == "face 0":
+            return said(f"Happiness. {KEY} {KEY.upper()}")
+        if seen.prompt == "face 1":
+            return said(f"Fear {'x' * 230} {KEY}")
+        return Answer(400, {"error": {"message": f"{'y' * 220} {KEY}"}})
+
+    with bad_server(behave) as server:
+        replies = {r.id: r for r in ask(server, requests(3))}
+    assert replies["0"].text == "Happiness. *** ***"
+    assert KEY[:8] not in "".join(repr(reply) for reply in replies.values())
+
+
+def test_a_word_that_stands_for_no_key_is_not_blanked():
+    with bad_server(lambda seen: said("None.")) as server:
+        (reply,) = ask(server, requests(1), key="none")
+    assert reply.text == "None."
+
+
+def test_an_answer_is_read_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr("mien.engines.endpoint.LONGEST_BODY", 2**20)
+    bomb = gzip.compress(b" " * 2**22)
+    packed = Answer(200, bomb, {"Content-Encoding": "gzip"})
+    answers = {"face 0": said("x" * 2**21), "face 1": packed, "face 2": said("fine")}
+    with bad_server(lambda seen: answers[seen.prompt]) as server:
+        replies = {r.id: r for r in ask(server, requests(3))}
+    assert {replies[i].error for i in "01"} == {"the answer is longer than 1 MB"}
+    assert replies["2"].text == "fine"
+    assert len(server.seen) == 3  # a longer answer comes of the same question, too
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"choices": ' + b"9" * 100_000 + b"}",
+        b"\xff\xfe{",
+    ],
+)
+def test_json_that_cannot_be_read_is_a_failed_answer(body):
+    answers = {"face 0": Answer(200, body), "face 1": said("fine")}
+    with bad_server(lambda seen: answers[seen.prompt]) as server:
+        replies = {r.id: r for r in ask(server, requests(2), attempts=2)}
+    assert replies["0"].error == "the answer is no JSON (application/json) (2 tries)"
+    assert replies["1"].text == "fine"
+
+
+def test_numbers_and_characters_that_are_none_do_no_harm():
+    body = said("\ud800 Happiness.").body | {"usage": {"prompt_tokens": 10**400}}
+    with bad_server(lambda seen: Answer(body=body)) as server:
+        (reply,) = ask(server, requests(1))
+    assert (reply.text, reply.usage) == ("\ufffd Happiness.", {})
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://localhost:99999/v1", "http://a b/v1", ""])
+def test_an_address_that_is_none(address):
+    with pytest.raises(EngineError, match="http://localhost:8000/v1"):
+        OpenAIWire("tiny", address)
 
 
 def test_what_an_endpoint_refuses_is_left_out_and_remembered():

@@ -6,6 +6,7 @@ import pytest
 import mien
 from mien.engines import EngineError, Request, load_engine, load_responder
 from mien.engines.hugging_face import HuggingFaceResponder
+from mien.engines.load import Destination, destination
 from mien.engines.local_responder import LocalResponder
 from mien.media import Picture
 from mien.schema import Analysis
@@ -17,7 +18,7 @@ KEY = "sk-from-the-environment"
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch):
-    for name in ("OPENAI_API_KEY", "GEMINI_API_KEY", "MIEN_ENDPOINT"):
+    for name in ("OPENAI_API_KEY", "GEMINI_API_KEY", "MIEN_ENDPOINT", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -123,9 +124,7 @@ def test_the_command_says_once_where_faces_go(monkeypatch, capsys, tmp_path):
     from PIL import Image
 
     from mien.commands.analyze import run_analyze
-    from mien.engines.endpoint import EndpointResponder
 
-    monkeypatch.setattr(EndpointResponder, "sends_to", "api.example")
     for name in ("a.png", "b.png"):
         Image.new("RGB", (30, 30)).save(tmp_path / name)
     with bad_server(lambda seen: said("Neutral.")) as server:
@@ -146,4 +145,26 @@ def test_the_command_says_once_where_faces_go(monkeypatch, capsys, tmp_path):
     out, errors = capsys.readouterr()
     assert code == 0
     assert len(out.splitlines()) == 2
-    assert errors.count("faces are sent to api.example") == 1
+    assert errors.count(f"faces are sent to {server.url[7:-3]} (this machine)") == 1
+
+
+def test_an_endpoint_of_the_environment_is_honoured(monkeypatch):
+    for name in ("MIEN_ENDPOINT", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert destination("openai:x") == Destination("api.openai.com", local=False)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert destination("openai:x") == Destination("127.0.0.1:9", local=True)
+    assert load_responder("openai:x").wire.base == "http://127.0.0.1:9/v1"
+    monkeypatch.setenv("MIEN_ENDPOINT", "http://gpu.example/v1")
+    assert destination("openai:x") == Destination("gpu.example", local=False)
+    assert destination("openai:x", "http://[::1]:9/v1") == Destination("[::1]:9", local=True)
+    assert destination("openai:x@http://127.0.0.2/v1") == Destination("127.0.0.2", local=True)
+    assert destination("gemini:x").local is False
+    assert destination("mien/nano") is None
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1.evil.example/v1", "http://localhost.evil/v1"]
+)
+def test_a_name_that_begins_like_this_machine_is_another(address):
+    assert not destination("openai:x", address).local

@@ -13,6 +13,7 @@ from rich.console import Console
 from mien import __version__
 from mien.analyzer import USUAL_CLIP_FRAMES, USUAL_SAMPLING, Analyzer, load
 from mien.apex import apex_faces
+from mien.commands.consent import agree_to_send
 from mien.commands.progress import progress_bar
 from mien.draw import overlay as draw_overlay
 from mien.draw import save_overlay
@@ -47,6 +48,7 @@ def run_analyze(
     seed: int,
     endpoint: str | None = None,
     key_env: str | None = None,
+    yes: bool = False,
     quantize: str | None = None,
     sampling: Mapping[str, Any] | None = None,
     clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
@@ -63,6 +65,7 @@ def run_analyze(
         errors.print(f"error: which frames of videos: {error}", markup=False)
         return 2
     try:
+        agree_to_send([model], endpoint, yes=yes, errors=errors)
         analyzer = load(
             model,
             faces=faces,
@@ -76,9 +79,6 @@ def run_analyze(
     except (EngineError, FinderError, WeightsError) as error:
         errors.print(f"error: {error}", markup=False)
         return 2
-    host = getattr(analyzer.engine, "sends_to", None)
-    if host is not None:
-        errors.print(f"faces are sent to {host}", markup=False)
     _seed(seed)
     rows: list[Analysis] = []
     counts = {"inputs": 0, "unreadable": 0, "faces": 0, "failed": 0}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mien.commands.options import Device, Endpoint, KeyEnv
+from mien.commands.options import Device, Endpoint, KeyEnv, Yes
 
 
 class Answers(StrEnum):
@@ -75,6 +75,7 @@ def run(
     ] = Scoring.text,
     endpoint: Endpoint = None,
     key_env: KeyEnv = None,
+    yes: Yes = False,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
     rpm: Annotated[float | None, typer.Option(help="Requests per minute at most.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds before a request is given up.")] = 120.0,
@@ -110,6 +111,7 @@ def run(
         scoring=scoring.value,
         endpoint=endpoint,
         key_env=key_env,
+        yes=yes,
         concurrency=concurrency,
         rpm=rpm,
         timeout=timeout,

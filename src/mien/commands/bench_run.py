@@ -18,6 +18,7 @@ from mien.bench.source import Chosen, Source, SourceError, choose, open_source
 from mien.bench.store import ANSWERS_FILE, StoreError, set_aside
 from mien.bench.suite import Suite, SuiteError, load_suite
 from mien.commands.bench_show import print_outcome, print_results
+from mien.commands.consent import agree_to_send
 from mien.commands.progress import progress_bar
 from mien.engines import EngineError, check_model
 from mien.faces import Finder, FinderError, make_finder
@@ -45,6 +46,7 @@ class Options:
     scoring: str
     endpoint: str | None
     key_env: str | None
+    yes: bool
     concurrency: int
     rpm: float | None
     timeout: float
@@ -66,6 +68,8 @@ def run_bench(options: Options) -> int:
         source = open_source(suite, options.data)
         for model in options.models:  # a wrong name shows before the first model has worked
             check_model(model)
+        asked = (*options.models, options.judge)
+        agree_to_send(asked, options.endpoint, yes=options.yes, errors=errors)
     except (SuiteError, SourceError, EngineError) as error:
         return _say(errors, error, 2)
     try:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mien.commands.options import Device, Endpoint, FaceFinder, Finder, KeyEnv
+from mien.commands.options import Device, Endpoint, FaceFinder, Finder, KeyEnv, Yes
 
 
 class ChatWords(StrEnum):
@@ -35,6 +35,7 @@ def chat(
     ] = "mien/nano",
     endpoint: Endpoint = None,
     key_env: KeyEnv = None,
+    yes: Yes = False,
     faces: Finder = FaceFinder.mediapipe,
     words: Annotated[
         ChatWords,
@@ -62,6 +63,7 @@ def chat(
             model=model,
             endpoint=endpoint,
             key_env=key_env,
+            yes=yes,
             faces=faces.value,
             words=words.value,
             device=device,

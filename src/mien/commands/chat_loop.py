@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mien.chat import Chat, ChatError, NoFaceError
 from mien.commands.chat_show import faces_table, help_view, numbers_view, plain, show_turn
+from mien.commands.consent import agree_to_send
 from mien.engines import EngineError
 from mien.faces import FinderError
 from mien.media import Input, MediaError, expand_inputs
@@ -27,6 +28,7 @@ def run_chat(
     model: str,
     endpoint: str | None,
     key_env: str | None,
+    yes: bool,
     faces: str,
     words: str,
     device: str,
@@ -39,6 +41,7 @@ def run_chat(
             errors, "a picture from standard input leaves no room for questions: use --ask", 2
         )
     try:
+        agree_to_send([model], endpoint, yes=yes, errors=errors)
         source = _one(photo)
         chat = Chat(
             source,
@@ -55,8 +58,6 @@ def run_chat(
         return _fail(errors, str(error), 1)
     except (ChatError, EngineError, FinderError, WeightsError) as error:
         return _fail(errors, str(error), 2)
-    if chat.sends_to is not None:
-        errors.print(f"the face is sent to {chat.sends_to}", markup=False)
     try:
         if ask:
             code = _script(chat, ask, errors)

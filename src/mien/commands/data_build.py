@@ -111,8 +111,9 @@ def build(
     similar: Annotated[
         float, typer.Option(help="From this overlap on, texts are near-duplicates; 2 is never.")
     ] = 0.9,
-    allow_upload: Annotated[
-        bool, typer.Option("--allow-upload", help="Pictures may be sent to another machine.")
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "--allow-upload", help="Pictures may be sent to another machine."),
     ] = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Print what the teacher would cost, and stop.")
@@ -198,7 +199,7 @@ def build(
             responder=responder,
             prices=prices,
             budget=budget,
-            allow_upload=allow_upload,
+            yes=yes,
             processes=processes,
             errors=errors,
         )
@@ -280,7 +281,7 @@ def _run(
     responder: Responder | None,
     prices: object,
     budget: float | None,
-    allow_upload: bool,
+    yes: bool,
     processes: int | None,
     errors: Console,
 ) -> Built:
@@ -305,12 +306,13 @@ def _run(
                 processes=processes or cores(),
                 each=each,
             )
+        from mien.commands.consent import confirmed
         from mien.data.build.budget import Budget, Prices
         from mien.data.build.permission import check_upload
         from mien.data.build.replies import REPLIES, Replies
         from mien.data.build.teacher import Teacher
 
-        for line in check_upload(responder, terms, allowed=allow_upload):
+        for line in check_upload(responder, terms, allowed=yes, ask=confirmed):
             errors.print(line, markup=False, highlight=False, soft_wrap=True)
         assert isinstance(prices, Prices)
         spending = Budget(prices, budget)

@@ -37,6 +37,9 @@ Endpoint = Annotated[
 KeyEnv = Annotated[
     str | None, typer.Option(help="Environment variable that holds the endpoint's key.")
 ]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Faces may be sent to the model's host, if it is another.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Ict = Annotated[
     Path | None, typer.Option(help="Checkout or packed .npz of ICT-FaceKit; or $MIEN_ICT.")

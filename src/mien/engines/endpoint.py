@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,38 @@ PATIENCE = 300.0
 """Longest pause in seconds that a `Retry-After` may order."""
 PICTURE_TOKENS = 300
 """Rough price of a picture, for the limit of tokens before the endpoint has counted."""
+LONGEST_BODY = 8 * 2**20
+"""Bytes of an answer that are read, unpacked; more makes a failed reply."""
+SECRET = 8
+"""Length from which a key is one: "EMPTY" and "ollama", which local servers take, are words."""
+
+
+class _TooLongError(Exception):
+    """An answer is longer than `LONGEST_BODY`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """An endpoint's answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The JSON in it.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,16 +237,17 @@ class EndpointResponder:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout):  # the client's own would restart per byte
-                answer = await self._connected().post(
-                    self.wire.url(), content=body, headers=headers
-                )
+                answer = await self._posted(body, headers)
         except (TimeoutError, self.http.TimeoutException):
             return _Failure(f"no answer within {self.timeout:g} s", retry=True)
         except self.http.ConnectError:
             return _Failure(f"{self.host} cannot be reached", retry=True)
         except self.http.HTTPError as error:
             return _Failure(f"the connection broke ({type(error).__name__})", retry=True)
-        if answer.status_code != 200:
+        except _TooLongError:
+            why = f"the answer is longer than {LONGEST_BODY // 2**20} MB"
+            return Reply(request.id, "failed", error=why)
+        if answer.status != 200:
             self._reached = True
             return self._refused(answer)
         try:
@@ -229,19 +263,29 @@ class EndpointResponder:
         self._reached = True
         return Reply(
             request.id,
-            text=said.text,
+            text=self._without_key(said.text),
             seconds=time.perf_counter() - started,
             usage=said.usage,
-            warnings=said.warnings,
+            warnings=tuple(map(self._line, said.warnings)),
         )
 
-    def _refused(self, answer: Any) -> _Failure:
+    async def _posted(self, body: bytes, headers: Mapping[str, str]) -> _Raw:
+        sent = self._connected().stream("POST", self.wire.url(), content=body, headers=headers)
+        async with sent as answer:
+            found = bytearray()
+            async for piece in answer.aiter_bytes():
+                found += piece
+                if len(found) > LONGEST_BODY:
+                    raise _TooLongError
+            return _Raw(answer.status_code, answer.headers, bytes(found))
+
+    def _refused(self, answer: _Raw) -> _Failure:
         """What an answer that is not 200 means.
 
         Raises:
             EngineError: if no request can be answered there.
         """
-        status = answer.status_code
+        status = answer.status
         try:
             complaint = complaint_of(answer.json())
         except ValueError:
@@ -278,11 +322,17 @@ class EndpointResponder:
         return self._client
 
     def _line(self, text: str) -> str:
-        """One short line without the key."""
-        if self._key:
-            text = text.replace(self._key, "***")
-        text = " ".join(text.split())
+        """One short line without the key and without codes that terminals obey."""
+        text = " ".join(self._without_key(text).split())
+        text = "".join(c if c.isprintable() else "\ufffd" for c in text)
         return text if len(text) <= 240 else text[:237] + "..."
+
+    def _without_key(self, text: str) -> str:
+        """A server's text as it may be kept: the key is blanked, and halves of characters too."""
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if self._key and len(self._key) >= SECRET:
+            text = re.sub(re.escape(self._key), "***", text, flags=re.IGNORECASE)
+        return text
 
 
 def _expected_tokens(request: Request) -> float:

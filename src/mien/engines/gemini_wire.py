@@ -15,6 +15,7 @@ from mien.engines.wire import (
     WithheldError,
     check_base,
     complaint_of,
+    is_count,
 )
 
 GEMINI = "https://generativelanguage.googleapis.com/v1beta"
@@ -133,6 +134,4 @@ def response_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _usage(usage: Any) -> dict[str, int]:
     found = usage if isinstance(usage, dict) else {}
     names = {"prompt_tokens": "promptTokenCount", "completion_tokens": "candidatesTokenCount"}
-    return {
-        name: found[theirs] for name, theirs in names.items() if isinstance(found.get(theirs), int)
-    }
+    return {name: found[theirs] for name, theirs in names.items() if is_count(found.get(theirs))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from mien.engines.endpoint import EndpointResponder
     from mien.engines.local_responder import Answers
+    from mien.engines.wire import Wire
 
 PICTURES, CLIPS = "mien/nano", "mien/nano-video"
 """Who looks at pictures, and who at clips where it is installed, if no model is named."""
@@ -142,7 +144,7 @@ def load_responder(
         device: see `resolve_device`; for models on this machine.
         batch_size: requests at a time, for models on this machine.
         endpoint: address of an OpenAI-compatible endpoint; by default `$MIEN_ENDPOINT`, else
-            OpenAI's own.
+            `$OPENAI_BASE_URL`, else OpenAI's own.
         key_env: environment variable that holds the key; `OPENAI_API_KEY` or `GEMINI_API_KEY` by
             default.
         concurrency: requests under way at an endpoint at a time.
@@ -296,18 +298,11 @@ def _endpoint(
     timeout: float,
 ) -> EndpointResponder:
     from mien.engines.endpoint import EndpointResponder
-    from mien.engines.gemini_wire import GEMINI, GeminiWire
-    from mien.engines.openai_wire import OPENAI, OpenAIWire
-    from mien.engines.wire import Wire, host_of
+    from mien.engines.gemini_wire import GEMINI
+    from mien.engines.openai_wire import OPENAI
+    from mien.engines.wire import host_of
 
-    kind, _, rest = model.partition(":")
-    name, at, address = rest.partition("@http")
-    wire: Wire
-    if kind == "gemini":
-        wire = GeminiWire(rest, endpoint or GEMINI)
-    else:
-        base = f"http{address}" if at else endpoint or os.environ.get("MIEN_ENDPOINT") or OPENAI
-        wire = OpenAIWire(name, base)
+    kind, wire = model.partition(":")[0], _wire(model, endpoint)
     variable = key_env or ("GEMINI_API_KEY" if kind == "gemini" else "OPENAI_API_KEY")
     key = os.environ.get(variable, "").strip() or None
     needed = key_env is not None or host_of(wire.base) in (host_of(OPENAI), host_of(GEMINI))
@@ -325,6 +320,51 @@ def _endpoint(
         tpm=tpm,
         timeout=timeout,
     )
+
+
+def _wire(model: str, endpoint: str | None) -> Wire:
+    from mien.engines.gemini_wire import GEMINI, GeminiWire
+    from mien.engines.openai_wire import OPENAI, OpenAIWire
+
+    kind, _, rest = model.partition(":")
+    if kind == "gemini":
+        return GeminiWire(rest, endpoint or GEMINI)
+    name, at, address = rest.partition("@http")
+    own = (endpoint, os.environ.get("MIEN_ENDPOINT"), os.environ.get("OPENAI_BASE_URL"))
+    chosen = next((place.strip() for place in own if place and place.strip()), OPENAI)
+    return OpenAIWire(name, f"http{address}" if at else chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the pictures that a model is asked about are sent.
+
+    Attributes:
+        host: its name and, where it is given, its port.
+        local: whether it is this machine.
+    """
+
+    host: str
+    local: bool
+
+
+def destination(model: str, endpoint: str | None = None) -> Destination | None:
+    """Where pictures are sent; None for a model that runs within this process.
+
+    Args:
+        model: one of `FORMS`.
+        endpoint: see `load_responder`.
+
+    Raises:
+        EngineError: if the address is none.
+    """
+    from mien.engines.wire import host_of, is_local
+
+    kind, _, rest = model.partition(":")
+    if kind not in ("openai", "gemini") or not rest:
+        return None
+    base = _wire(model, endpoint).base
+    return Destination(host_of(base), is_local(base))
 
 
 def _keeps_secrets(base: str) -> bool:

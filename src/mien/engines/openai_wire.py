@@ -14,6 +14,7 @@ from mien.engines.wire import (
     check_base,
     complaint_of,
     host_of,
+    is_count,
 )
 
 OPENAI = "https://api.openai.com/v1"
@@ -111,4 +112,4 @@ def _text(content: Any) -> str:
 def _usage(usage: Any) -> dict[str, int]:
     names = ("prompt_tokens", "completion_tokens")
     found = usage if isinstance(usage, dict) else {}
-    return {name: found[name] for name in names if isinstance(found.get(name), int)}
+    return {name: found[name] for name in names if is_count(found.get(name))}

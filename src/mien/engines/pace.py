@@ -113,7 +113,7 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
     except ValueError:
         try:
             date = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return None
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)

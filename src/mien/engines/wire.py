@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from mien.engines.base import EngineError
 from mien.engines.request import Request
 
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
+LOCAL_HOSTS = frozenset({"localhost", "0.0.0.0"})
 
 
 class BadReplyError(ValueError):
@@ -118,10 +119,15 @@ def check_base(address: str) -> str:
         EngineError: if it is no http address, or holds a password or a query, which would end up
             in reports.
     """
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = good and address.isprintable() and not re.search(r"[\s\\]", address)
+    except ValueError:  # a port above 65535, half an IPv6 address
+        good = False
+    if not good:
         raise EngineError(
-            f"endpoint {_plain(address)!r} is no address such as http://localhost:8000/v1"
+            f"endpoint {_plain(address)!r} is no address; write it as http://localhost:8000/v1"
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise EngineError(
@@ -134,12 +140,22 @@ def check_base(address: str) -> str:
 def host_of(address: str) -> str:
     """Host and, where it is given, port."""
     parts = urlsplit(address)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
+    return f"{name}:{parts.port}" if parts.port else name
 
 
 def is_local(address: str) -> bool:
     """Whether an address is on this machine."""
-    return urlsplit(address).hostname in LOCAL_HOSTS
+    host = urlsplit(address).hostname or ""
+    try:
+        return host in LOCAL_HOSTS or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value can be a number of tokens."""
+    return type(value) is int and 0 <= value < 2**53
 
 
 def complaint_of(data: Any) -> str:
@@ -155,4 +171,4 @@ def complaint_of(data: Any) -> str:
 
 def _plain(address: str) -> str:
     """An address without what may be a password."""
-    return re.sub(r"//[^/@]*@", "//", address).split("?")[0]
+    return re.sub(r"//.*@", "//", address, flags=re.DOTALL).split("?")[0]

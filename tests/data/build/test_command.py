@@ -121,7 +121,7 @@ def test_a_remote_teacher_needs_permission(table: Path, tmp_path: Path) -> None:
     code, output = _run("--source", f"csv={table}", "--out", out, *remote)
     assert code == 2
     assert "would send pictures to api.example.com" in output
-    assert "--allow-upload" in output
+    assert "--yes" in output
     code, output = _run("--source", f"csv={table}", "--out", out, *remote, "--estimate")
     assert code == 0
     assert "requests, about" in output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mien.data.build.settings import BuildError
 from mien.data.build.sources import Terms
@@ -15,13 +15,20 @@ def goes_to(responder: Responder) -> str | None:
     return host
 
 
-def check_upload(responder: Responder, terms: Mapping[str, Terms], *, allowed: bool) -> list[str]:
+def check_upload(
+    responder: Responder,
+    terms: Mapping[str, Terms],
+    *,
+    allowed: bool,
+    ask: Callable[[str], bool] = lambda question: False,
+) -> list[str]:
     """What to print before pictures are sent away; empty where they stay here.
 
     Args:
         responder: the teacher.
         terms: of each source.
         allowed: whether the user allows it.
+        ask: asks the user, where nothing is allowed yet.
 
     Raises:
         BuildError: if pictures would be sent away and that is not allowed.
@@ -30,10 +37,11 @@ def check_upload(responder: Responder, terms: Mapping[str, Terms], *, allowed: b
     if host is None:
         return []
     lines = [f"{t.title} ({name}): {t.licence}; {t.access}" for name, t in terms.items()]
-    if not allowed:
+    question = f"The terms of the pictures: {'; '.join(lines)}. Send them to {host}?"
+    if not allowed and not ask(question):
         raise BuildError(
             f"the teacher {responder.name} would send pictures to {host}. Their terms: "
             + "; ".join(lines)
-            + ". If these allow it, add --allow-upload; else use a model on this machine"
+            + ". If these allow it, add --yes; else use a model on this machine"
         )
     return [f"pictures are sent to {host}; their terms:", *(f"  {line}" for line in lines)]

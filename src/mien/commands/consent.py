@@ -1,0 +1,56 @@
+"""Before anything goes to another machine: its host is said, and the user has to agree."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import typer
+from rich.console import Console
+
+from mien.engines import EngineError
+from mien.engines.load import destination
+
+
+def agree_to_send(
+    models: Iterable[str | None],
+    endpoint: str | None,
+    *,
+    yes: bool,
+    errors: Console,
+    what: str = "faces",
+) -> None:
+    """Says which hosts the models run on, and asks once where one is another machine.
+
+    Args:
+        models: as given to `--model`; None is the embedded one.
+        endpoint: as given to `--endpoint`.
+        yes: the user agreed on the command line.
+        errors: the console that everything but data goes to.
+        what: what is sent.
+
+    Raises:
+        EngineError: if the user does not agree, or cannot be asked.
+    """
+    places = [destination(model, endpoint) for model in models if model is not None]
+    found = dict.fromkeys(place for place in places if place is not None)
+    for place in found:
+        where = " (this machine)" if place.local else ""
+        errors.print(
+            f"{what} are sent to {place.host}{where}", markup=False, highlight=False, soft_wrap=True
+        )
+    remote = [place.host for place in found if not place.local]
+    if not remote or yes:
+        return
+    if not confirmed(f"Send {what} to {', '.join(remote)}?"):
+        raise EngineError(
+            f"{what} would leave this machine for {', '.join(remote)}; add --yes to allow it, or"
+            " use a model on this machine"
+        )
+
+
+def confirmed(question: str) -> bool:
+    """Whether somebody at a terminal says yes; False where there is no terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return typer.confirm(question, default=False, err=True)
