@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import the parts of lower lines, and itself.
 ORDER = (
+    ("untrusted",),
     ("facs", "arkit", "checks", "datasets", "partfile", "weights"),
     ("schema",),
     ("sample", "media", "language", "metrics", "notation", "timeline"),

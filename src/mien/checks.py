@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
+
+from mien.untrusted import TextError, json_value
 
 
 class SchemaError(ValueError):
@@ -37,8 +38,8 @@ def known_fields(
 
 def load_json(line: str) -> dict[str, Any]:
     try:
-        data = json.loads(line)
-    except json.JSONDecodeError as error:
+        data = json_value(line)
+    except TextError as error:
         raise SchemaError(f"not a line of JSON: {error}") from None
     require(isinstance(data, dict), f"a row is a JSON object, not {type(data).__name__}")
     return data

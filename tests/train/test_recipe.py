@@ -98,7 +98,7 @@ def test_mistakes_have_messages(recipe, override, message):
 
 def test_yaml_errors_name_the_line(recipe):
     recipe.write_text(recipe.read_text().replace("name: mine", "name: [mine"))
-    with pytest.raises(RecipeError, match=r"recipe.yaml, line 2: .*mend the YAML there"):
+    with pytest.raises(RecipeError, match=r"recipe.yaml, line 2: .*mend it there"):
         load_recipe(recipe)
     recipe.write_text("- a list")
     with pytest.raises(RecipeError, match="holds no fields"):

@@ -24,6 +24,7 @@ from mien.bench.words import KINDS
 from mien.engines.request import Request, Responder
 from mien.metrics import Resampler
 from mien.partfile import write_whole
+from mien.untrusted import json_value
 
 JUDGED = ("expression_description", "au_description", "reasoning")
 GRADES = ("correct", "reasons")
@@ -109,7 +110,7 @@ def read_grades(text: str | None) -> dict[str, int] | None:
     """The grades in a judge's reply; None where it is not the JSON that was asked for."""
     start, end = (text or "").find("{"), (text or "").rfind("}")
     try:
-        data = json.loads((text or "")[start : end + 1])
+        data = json_value((text or "")[start : end + 1])
     except ValueError:
         return None
     if not isinstance(data, dict) or set(data) != set(GRADES):

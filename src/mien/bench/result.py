@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.partfile import write_whole
+from mien.untrusted import TextError, json_object
 
 RESULT_VERSION = 1
 RESULT_FILE = "results.json"
@@ -179,7 +180,7 @@ class Result:
             ResultError: on another schema version or a missing field.
         """
         try:
-            data = json.loads(text)
+            data = json_object(text)
             version = data.get("schema_version")
             if version != RESULT_VERSION:
                 raise ResultError(
@@ -188,7 +189,7 @@ class Result:
                 )
             tasks = tuple(_task(t) for t in data.pop("tasks"))
             return cls(tasks=tasks, published=tuple(data.pop("published")), **data)
-        except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        except (TextError, AttributeError, KeyError, TypeError) as error:
             raise ResultError(f"no result of mien ({error})") from error
 
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
 
 from mien.partfile import sink_error
+from mien.untrusted import TextError, json_object
 
 ANSWERS_FILE = "answers.jsonl"
 STORE_VERSION = 1
@@ -174,7 +175,10 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: holds no answers; run `mien bench` again")
     header = _row(line, path, 1)
     if header.get("version") != STORE_VERSION:
-        raise StoreError(f"{path}: version {header.get('version')!r}; this mien reads 1")
+        raise StoreError(
+            f"{path}: its first line is no header of version {STORE_VERSION}, which this mien "
+            "reads; run the suite again into another --out"
+        )
     return header
 
 
@@ -241,10 +245,10 @@ def _short(value: Any) -> str:
 
 def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except ValueError:
+        row = json_object(line)
+    except TextError:
         row = None
-    if not isinstance(row, dict) or (number > 1 and not {"id", "status"} <= set(row)):
+    if row is None or (number > 1 and not {"id", "status"} <= set(row)):
         raise StoreError(
             f"{path}, line {number}: damaged; remove that line, or begin anew with --restart"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from mien import facs
 from mien.faces import FINDERS
+from mien.untrusted import TextError, toml_value
 
 Kind = Literal[
     "expression",
@@ -262,9 +262,9 @@ def load_suite(name: str) -> Suite:
 
 def _load(text: str, where: str) -> Suite:
     try:
-        return Suite.from_dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{where}: no TOML ({error})") from None
+        return Suite.from_dict(toml_value(text, where))
+    except TextError as error:
+        raise SuiteError(str(error)) from None
     except SuiteError as error:
         raise SuiteError(f"{where}: {error}") from None
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from mien.partfile import sink_error, write_whole
 from mien.sample import Sample
 from mien.synth.settings import SettingsError
+from mien.untrusted import read_json_object
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +57,7 @@ class ClipFolder:
         """
         file = self.path / "settings.json"
         try:
-            found = json.loads(file.read_text("utf-8"))
+            found = read_json_object(file)
         except FileNotFoundError:
             self._begin(settings)
             return

@@ -15,6 +15,7 @@ from mien.sample import Sample
 from mien.schema import SCHEMA_VERSION
 from mien.synth.measure import MEASURED_UNITS
 from mien.synth.produce import Picture
+from mien.untrusted import json_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,6 +100,6 @@ def sample_of(row: Mapping[str, Any]) -> Sample:
             if expression is None
             else {"label": expression, "label_set": LABEL_SET},
             "action_units": [{name: unit[name] for name in known} for unit in row["action_units"]],
-            "attributes": json.loads(row["attributes"]),
+            "attributes": json_value(row["attributes"]),
         }
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mien.partfile import write_whole
 from mien.synth.produce import ImageFormat
 from mien.synth.scene import Split
+from mien.untrusted import TextError, read_json_object
 
 SETTINGS = "settings.json"
 
@@ -80,9 +81,9 @@ def _has_pictures(images: Path) -> bool:
 
 def _read(path: Path) -> Settings:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = read_json_object(path)
         return Settings(**{**values, "models": tuple(values["models"])})
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (TextError, KeyError, TypeError) as error:
         raise SettingsError(
             f"{path} does not hold the settings of this mien ({error}); choose another --out"
         ) from error

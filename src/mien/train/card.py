@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from mien import __version__, facs
 from mien.partfile import write_whole
+from mien.untrusted import json_value, read_json_object
 
 CARD = "README.md"
 RUN_RECIPE = "recipe.json"
@@ -172,7 +172,7 @@ def _columns(file: Path) -> Iterable[tuple[str | None, str | None]]:
     if file.suffix == ".jsonl":
         with file.open(encoding="utf-8") as lines:
             for line in lines:
-                row = json.loads(line)
+                row = json_value(line)
                 yield row.get("dataset"), row.get("licence")
         return
     from pyarrow import ArrowInvalid, parquet
@@ -311,7 +311,7 @@ def _limits() -> list[str]:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json_object(file)
     except (OSError, ValueError) as error:
         raise CardError(f"{file} cannot be read: {error}") from error
     return found

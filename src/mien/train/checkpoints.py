@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import re
 import shutil
@@ -12,6 +11,7 @@ from typing import Any
 
 from mien.train.folders import says_full
 from mien.train.manifest import STATE, damage, seal, size_of
+from mien.untrusted import read_json
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def last_checkpoint(out: Path) -> Path | None:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """What the Trainer knew at a checkpoint."""
-    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    state: dict[str, Any] = read_json(folder / STATE)
     return state
 
 

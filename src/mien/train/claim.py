@@ -16,6 +16,7 @@ from mien.train.fields import RecipeError, plain
 from mien.train.processes import is_main, processes, wait
 from mien.train.recipe import Recipe
 from mien.train.rows import fingerprint
+from mien.untrusted import TextError, read_json_object
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def claim(recipe: Recipe, out: Path, *, resume: bool = True, change: bool = Fals
     if is_main():
         known, record = out / RUN_RECIPE, plain(recipe)
         record[RUN] = {"processes": processes(), "rows": _fingerprints(recipe), "changes": []}
-        old = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else None
+        old = _read(known) if known.is_file() else None
         if old is None and (out / MODEL).exists():
             raise RecipeError(f"{out} holds a model that is not of such a run; give another --out")
         if old is not None and not resume:
@@ -63,6 +64,13 @@ def claim(recipe: Recipe, out: Path, *, resume: bool = True, change: bool = Fals
             raise RecipeError(f"cannot make {out}: {error.strerror}; give another --out") from None
         write_whole(known, (json.dumps(record, indent=1) + "\n").encode())
     wait()
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return read_json_object(file, remedy="give another --out, or --fresh to begin again")
+    except TextError as error:
+        raise RecipeError(str(error)) from None
 
 
 def _fingerprints(recipe: Recipe) -> dict[str, str]:

@@ -23,6 +23,7 @@ from mien.faces import (
     crop_square,
 )
 from mien.partfile import sink_error
+from mien.untrusted import json_value
 
 CACHE_FOLDER = Path(".mien") / "faces"
 
@@ -108,7 +109,7 @@ class FaceCrops:
         for path in sorted(folder.glob("*.jsonl")):
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
-                    name, values = json.loads(line)
-                except ValueError:  # the last line of a run that was killed
+                    name, values = json_value(line)
+                except (ValueError, TypeError):  # the last line of a run that was killed
                     continue
                 self._places[name] = None if values is None else Square(*values)

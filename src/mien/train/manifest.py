@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mien.untrusted import read_json
+
 STATE = "trainer_state.json"
 MANIFEST = "manifest.json"
 _BLOCK = 1 << 24
@@ -47,7 +49,7 @@ def damage(folder: Path) -> str | None:
     opened, and one that was cut off is told by its length.
     """
     try:
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        state = read_json(folder / STATE)
     except (OSError, ValueError) as error:
         return f"{STATE} cannot be read ({error})"
     if not isinstance(state, dict) or "global_step" not in state:
@@ -58,7 +60,7 @@ def damage(folder: Path) -> str | None:
     if not (folder / MANIFEST).exists():
         return next(_unreadable(folder), None)
     try:
-        noted = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        noted = read_json(folder / MANIFEST)["files"]
         return next(_altered(folder, noted), None)
     except (OSError, ValueError, TypeError, KeyError) as error:
         return f"{MANIFEST} cannot be read ({error})"

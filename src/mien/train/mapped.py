@@ -14,6 +14,7 @@ import numpy as np
 
 from mien.data.build.rows import parquet_schema
 from mien.partfile import PartFile, sink_error
+from mien.untrusted import json_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -166,7 +167,7 @@ def _json(path: Path) -> Iterator[pa.RecordBatch]:
 
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
-            row = json.loads(line)
+            row = json_value(line)
             if not isinstance(row, dict) or "messages" not in row or "id" not in row:
                 raise RowsError(
                     f"{path}, line {number}: no instruction row (no id or no messages); "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from mien.engines.base import EngineError
 from mien.engines.load import EMBEDDED, OWN_TYPES, own_folder
 from mien.models.multimodal import FaceModelForConditionalGeneration
+from mien.untrusted import TextError, read_json_object
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -103,9 +103,14 @@ def adapter_folder(path: Path) -> Path:
 
 def _named_base(folder: Path) -> str:
     try:
-        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MergeError(f"{folder / ADAPTER_CONFIG} cannot be read: {error}") from error
+        config = read_json_object(folder / ADAPTER_CONFIG, remedy="copy the folder again")
+    except OSError as error:
+        why = error.strerror
+        raise MergeError(
+            f"{folder / ADAPTER_CONFIG} cannot be read: {why}; copy it again"
+        ) from error
+    except TextError as error:
+        raise MergeError(str(error)) from error
     return str(config.get("base_model_name_or_path") or "")
 
 

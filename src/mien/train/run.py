@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from mien.train.stages import (
 from mien.train.start import load_start
 from mien.train.targets import class_weights, unit_weights
 from mien.train.trainer import StageTrainer
+from mien.untrusted import read_json_object
 
 log = logging.getLogger(__name__)
 
@@ -236,7 +236,7 @@ def _based(standing: _Standing, before: Stage | None, stage: Stage, out: Path) -
 
 
 def _base_name(adapter: Path) -> str:
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config = read_json_object(adapter / "adapter_config.json")
     return str(config["base_model_name_or_path"])
 
 

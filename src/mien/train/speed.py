@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from mien.partfile import write_whole
+from mien.untrusted import TextError, read_json_object
 
 WARM_UP = 2
 """First steps that are not counted: memory is laid out and kernels are chosen in them.
@@ -110,7 +112,8 @@ def write_speed(path: Path, stage: str, figures: Mapping[str, Any]) -> None:
     """Adds the figures of a stage to `speed.json`."""
     known: dict[str, Any] = {}
     if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        with contextlib.suppress(TextError):  # broken figures do not stop a run
+            known = read_json_object(path)
     known[stage] = dict(figures)
     write_whole(path, (json.dumps(known, indent=1) + "\n").encode())
 

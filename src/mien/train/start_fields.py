@@ -10,6 +10,7 @@ from mien.facs import ACTION_UNITS, EXPRESSIONS
 from mien.models import EmoLlamaConfig, FeallmConfig
 from mien.models.configuration import FaceModelConfig
 from mien.train.fields import read, unknown
+from mien.untrusted import TextError, yaml_value
 
 _CONFIGS: dict[str, type[FaceModelConfig]] = {
     "feallm": FeallmConfig,
@@ -58,13 +59,10 @@ def _kinds(config: type[FaceModelConfig]) -> dict[str, Any]:
 
 
 def _yaml(text: str, value: str) -> Any:
-    import yaml
-
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        what = str(error).splitlines()[0]
-        raise ValueError(f"--set {text}: the value is no YAML ({what})") from None
+        return yaml_value(value, f"--set {text[:60]}")
+    except TextError as error:
+        raise ValueError(str(error)) from None
 
 
 def _check_names(field: str, values: Sequence[Any], known: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mien.train.fields import RecipeError, dotted
+from mien.untrusted import TextError, yaml_value
 
 
 def parse(text: str, file: str) -> dict[str, Any]:
@@ -17,15 +18,10 @@ def parse(text: str, file: str) -> dict[str, Any]:
     Raises:
         RecipeError: naming the line.
     """
-    import yaml
-
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise RecipeError(f"{file}{line}: {problem}; mend the YAML there") from None
+        data = yaml_value(text, file)
+    except TextError as error:
+        raise RecipeError(str(error)) from None
     if not isinstance(data, dict):
         raise RecipeError(f"{file} holds no fields; see docs/train.md for what a recipe has")
     return data
@@ -41,15 +37,13 @@ def set_value(data: dict[str, Any], override: str) -> None:
     Raises:
         RecipeError: if it cannot be set.
     """
-    import yaml
-
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise RecipeError(f"--set {override}: write it as field=value, such as seed=1")
     try:
-        value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError:
-        raise RecipeError(f"--set {override}: the value is no YAML; put it into quotes") from None
+        value = yaml_value(text, override) if text else None
+    except TextError:
+        raise RecipeError(f"--set {path}: the value is no YAML; put it into quotes") from None
     keys = dotted(path).split(".")
     place: Any = data
     for number, key in enumerate(keys):

@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import TypedDict
 
+from mien.untrusted import TextError, read_json_object
+
 ROOT = Path(__file__).parent
 # Texts may be edited without harm to a model.
 _TEXTS = ("*.md", "LICENSE*", "NOTICE*")
@@ -105,9 +107,13 @@ def _manifest_path() -> Path:
 def _read_manifest() -> dict[str, dict[str, FileEntry]]:
     path = _manifest_path()
     try:
-        manifest: dict[str, dict[str, FileEntry]] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: cannot be read ({error}); {_REMEDY}") from error
+        manifest: dict[str, dict[str, FileEntry]] = read_json_object(path, remedy=_REMEDY)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+    except TextError as error:
+        raise WeightsError(str(error)) from error
+    if not all(isinstance(files, dict) for files in manifest.values()):
+        raise WeightsError(f"{path}: is no list of weights; {_REMEDY}")
     return manifest
 
 

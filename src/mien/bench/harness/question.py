@@ -18,6 +18,7 @@ from mien.bench.labels import (
 from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Kind, Suite, TaskSpec
 from mien.language import label_line
 from mien.sample import Sample
+from mien.untrusted import json_value
 
 
 class QuestionError(ValueError):
@@ -90,7 +91,7 @@ class Question:
             QuestionError: if it is something else.
         """
         try:
-            data = json.loads(line)
+            data = json_value(line)
             names = {f.name for f in fields(cls)}
             if set(data) != names:
                 raise ValueError(f"it has the fields {sorted(data)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from mien.bench.source import SAMPLES_FILE
 from mien.bench.store import Record, StoreError, read_header, read_records
 from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Suite, SuiteError, TaskSpec
 from mien.sample import Sample
+from mien.untrusted import read_json_object
 
 STATUSES = ("ok", "unparsed", "failed", "no_face", "unreadable", "missing")
 
@@ -132,11 +132,14 @@ def load_run(folder: Path) -> Run:
     Raises:
         StoreError: if a file is missing or damaged.
     """
-    header = read_header(folder)
+    header = _checked_header(folder)
     info = _read_json(folder / RUN_FILE)
     try:
         suite = Suite.from_dict(info["suite"])
-    except (SuiteError, KeyError) as error:
+        for name in ("settings", "versions", "data"):
+            if not isinstance(info[name], dict):
+                raise TypeError(f"{name} is no object")
+    except (SuiteError, KeyError, TypeError) as error:
         raise StoreError(f"{folder / RUN_FILE}: damaged ({error}); run the suite again") from error
     if suite.hash() != header["suite"]["hash"]:
         raise StoreError(
@@ -216,6 +219,18 @@ def _clusters(samples: list[Sample]) -> tuple[str, list[str] | None]:
     return "item", None
 
 
+def _checked_header(folder: Path) -> dict[str, Any]:
+    header = read_header(folder)
+    kinds = {"suite": dict, "model": str, "identity": dict, "crop": dict}
+    wrong = [name for name, kind in kinds.items() if not isinstance(header.get(name), kind)]
+    if wrong or not isinstance(header["suite"].get("hash"), str):
+        raise StoreError(
+            f"{folder}: the first line of its answers has no sound {wrong[0] if wrong else 'hash'};"
+            " run the suite again into another --out"
+        )
+    return header
+
+
 def _read_samples(path: Path) -> list[Sample]:
     try:
         with path.open(encoding="utf-8") as file:
@@ -226,7 +241,7 @@ def _read_samples(path: Path) -> list[Sample]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path, remedy="run the suite again")
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: cannot be read ({error}); run the suite again") from error
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mien.data.build.settings import BuildError
 from mien.partfile import sink_error
+from mien.untrusted import json_value
 
 REPLIES = "replies.jsonl"
 
@@ -132,7 +133,7 @@ class Replies:
             if not line.endswith(b"\n"):
                 break
             try:
-                row = json.loads(line)
+                row = json_value(line)
                 self._note(row["key"], place, row["usage"])
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise BuildError(

@@ -15,6 +15,7 @@ from typing import Any
 from mien.data.build.rows import turns_of
 from mien.data.build.settings import BuildError, BuildSettings, differences
 from mien.partfile import sink_error, write_whole
+from mien.untrusted import TextError, json_object, read_json
 
 MANIFEST = "build.json"
 ROOTS = "roots.json"
@@ -132,7 +133,7 @@ class Folder:
     def _load(self) -> bool:
         path = self.path / MANIFEST
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
             self.settings = data["settings"]
             self.shards = [Shard(**entry) for entry in data["shards"]]
             self.complete = data["complete"]
@@ -272,16 +273,19 @@ class Folder:
     def roots(self) -> dict[str, Path]:
         """Folders of the sources on this machine; empty where they are not known."""
         try:
-            data = json.loads((self.path / ROOTS).read_text(encoding="utf-8"))
+            data = read_json(self.path / ROOTS)
             return {name: Path(folder) for name, folder in data.items()}
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError, TypeError):
             return {}
 
 
 def _json_rows(path: Path, pictures: bool) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
+        for number, line in enumerate(lines, 1):
+            try:
+                yield json_object(line, f"{path}, line {number}", remedy=_AGAIN)
+            except TextError as error:
+                raise BuildError(str(error)) from None
 
 
 def _parquet_rows(path: Path, pictures: bool) -> Iterator[dict[str, Any]]:

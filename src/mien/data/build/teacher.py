@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from mien.data.checks.rules import Fault
 from mien.data.pictures import open_frames
 from mien.engines.request import Reply, Request, Responder
 from mien.media import MediaError
+from mien.untrusted import json_value
 
 MAX_TOKENS = 700
 SIDE = 512
@@ -295,7 +295,7 @@ def read_turns(text: str, task: str, question: str) -> tuple[list[Turn], list[Fa
     fence = _FENCE.search(text)
     body = (fence[1] if fence else text).strip()
     try:
-        data = json.loads(body[body.index("{") : body.rindex("}") + 1])
+        data = json_value(body[body.index("{") : body.rindex("}") + 1])
         if task != "conversation":
             return [(question, _words(data["answer"]))], []
         turns = [(_words(turn["question"]), _words(turn["answer"])) for turn in data["turns"]]

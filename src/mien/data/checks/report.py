@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mien.data.build.settings import BuildError
 from mien.data.build.tasks import content_hash
 from mien.data.checks.page import report_page
 from mien.data.checks.wording import words
 from mien.partfile import write_whole
+from mien.untrusted import TextError, read_json_object
 
 if TYPE_CHECKING:
     from mien.data.build.shards import Folder
@@ -69,8 +71,16 @@ class Report:
 
     @classmethod
     def read(cls, folder: Path) -> Report:
-        """Reads what `write_report` wrote."""
-        return cls(**json.loads((folder / REPORT).read_text(encoding="utf-8")))
+        """Reads what `write_report` wrote.
+
+        Raises:
+            BuildError: if it holds something else.
+        """
+        remedy = "remove it, and run the same `mien data build` again"
+        try:
+            return cls(**read_json_object(folder / REPORT, remedy=remedy))
+        except (TextError, TypeError) as error:
+            raise BuildError(f"{folder / REPORT}: no report ({error}); {remedy}") from None
 
 
 class _Counts:

@@ -17,6 +17,7 @@ from mien.data.export import formats
 from mien.data.export.media import Media, write_parts
 from mien.media import MediaError
 from mien.partfile import write_whole
+from mien.untrusted import json_value
 
 INFO = "dataset_info.json"
 FORMATS = ("llava", "sharegpt", "ms-swift", "trl", "vlmevalkit", "openface-csv")
@@ -89,7 +90,7 @@ def _beside(out: Path, folder: Folder) -> bytes:
     if out.name == INFO:
         raise BuildError(f"{out} is LLaMA-Factory's list of sets; give --out another name")
     try:
-        known = json.loads(path.read_text(encoding="utf-8-sig"))
+        known = json_value(path.read_bytes())
     except FileNotFoundError:
         known = {}
     except (OSError, ValueError) as error:

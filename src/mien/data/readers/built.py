@@ -6,7 +6,6 @@ the name of their source. Pictures inside of Parquet are read from there.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +16,7 @@ from mien.data.readers.base import BadRow, each
 from mien.data.readers.files import open_parquet, text_lines
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
+from mien.untrusted import json_value, read_json
 
 MANIFEST, ROOTS, DATA = "build.json", "roots.json", "data"
 _COLUMNS = ("source", "dataset", "sample", "subject", "split", "pseudo", "labels", "licence")
@@ -52,9 +52,9 @@ def _faces(rows: Iterator[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
 def _lines(path: Path, bad: BadRow) -> Iterator[tuple[str, Row]]:
     for number, (where, line) in enumerate(text_lines(path)):
         try:
-            row = json.loads(line)
+            row = json_value(line)
         except ValueError as error:
-            bad(where, f"no JSON ({error})")
+            bad(where, str(error))
             continue
         if isinstance(row, dict):
             yield where, (number, row)
@@ -76,7 +76,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Row]]:
 def _places(path: Path, folder: Path) -> dict[str, str]:
     """Source to the folder of its pictures, relative to the set's, where it is known."""
     try:
-        roots = json.loads((path.parent.parent / ROOTS).read_text(encoding="utf-8"))
+        roots = read_json(path.parent.parent / ROOTS)
         return {name: os.path.relpath(root, folder) for name, root in roots.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

@@ -36,6 +36,7 @@ from mien.data.readers.files import whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
+from mien.untrusted import TextError, json_value
 
 _HELP = "`mien data list faba`"
 _LICENCE = "research only; pictures of AffectNet"
@@ -71,12 +72,16 @@ def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         LayoutError: if the file is neither.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
+        text = data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
         if text.lstrip().startswith("["):
-            rows = json.loads(text)
+            rows = json_value(text, str(path))
         else:
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            lines = enumerate(text.split("\n"), 1)
+            rows = [json_value(line, f"{path}, line {n}") for n, line in lines if line.strip()]
+    except TextError as error:
+        raise LayoutError(str(error)) from error
+    except UnicodeDecodeError as error:
         raise LayoutError(f"{path}: no JSON ({error}); copy or download it again") from error
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):

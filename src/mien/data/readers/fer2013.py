@@ -17,7 +17,6 @@ Source: Goodfellow et al., "Challenges in representation learning", 2013.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from mien.data.readers.files import open_parquet, pictures_in, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
+from mien.untrusted import json_value
 
 _HELP = "`mien data list fer2013`"
 _LICENCE = "research only; pictures from a web search"
@@ -203,7 +203,7 @@ def _split_in_name(path: Path) -> str:
 def _class_names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:
     """Names of the classes in the metadata that Hugging Face's datasets write."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        features = json_value(metadata[b"huggingface"])["info"]["features"]
         return list(features[column]["names"])
     except (KeyError, TypeError, ValueError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from mien.data.build.settings import BuildError
 from mien.metrics.raters import cohen_kappa, krippendorff_alpha
+from mien.untrusted import json_object
 
 MARKS: tuple[str, ...] = (
     "good",
@@ -56,7 +56,7 @@ def read_marks(path: Path) -> dict[str, str]:
         raise BuildError(f"cannot read {path}: {error}; give files that the page saved") from error
     for number, line in enumerate(filter(str.strip, lines), 1):
         try:
-            row = json.loads(line)
+            row = json_object(line)
             name, mark = row["id"], row["mark"]
         except (ValueError, KeyError, TypeError) as error:
             raise BuildError(f"{path}, line {number}: no mark of the review page") from error

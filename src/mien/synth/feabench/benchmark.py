@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from mien.sample import Sample
 from mien.synth.feabench.encoding import decode
 from mien.synth.rows import sample_of
+from mien.untrusted import read_json
 
 VERSION = "v1"
 FOLDER = Path(__file__).parent
@@ -112,7 +112,7 @@ def file_hash(path: Path) -> str:
 def _card(folder: Path, version: str) -> dict[str, Any]:
     path = folder / f"{version}.json"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = read_json(path)
     except (OSError, ValueError) as error:
         raise FeaBenchError(f"{path}: cannot be read ({error}); {_REMEDY}") from error
     if not isinstance(card, dict):
