@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,7 +130,8 @@ def test_unknown_model_is_exit_2(crop):
     assert "unknown model" in result.output
 
 
-def test_interrupt_leaves_whole_rows(crop, tmp_path, tiny_folder):  # noqa: F811
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_whole_rows(crop, tmp_path, tiny_folder, stop):  # noqa: F811
     folder = tmp_path / "many"
     folder.mkdir()
     for i in range(400):
@@ -144,11 +146,39 @@ def test_interrupt_leaves_whole_rows(crop, tmp_path, tiny_folder):  # noqa: F811
     deadline = time.monotonic() + 240  # imports on a busy machine
     while not (part.exists() and part.stat().st_size > 0) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     assert process.wait(60) == 130
+    assert not part.exists()
     rows = list(read_rows(out))
     assert 0 < len(rows) < 400
     assert {row.status for row in rows} <= {"ok", "unparsed"}
+
+
+@pytest.mark.parametrize("command", ["models", "data list", "--help"])
+def test_a_reader_that_has_enough_is_no_error(command):
+    line = [sys.executable, "-m", "mien", *command.split()]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_behind_standard_output_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mien", "models"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert "the disk is full" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_words_in_errors_of_usage_are_harmless():
+    for wrong in (["--x\x1b[31m"], ["analyze", "a.jpg", "--faces", "\x9b\u202ex"]):
+        result = CliRunner().invoke(app, wrong)
+        assert result.exit_code == 2
+        assert not {"\x1b", "\x9b", "\u202e"} & set(result.output)
 
 
 def test_version():

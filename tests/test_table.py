@@ -55,6 +55,35 @@ def test_fits_80_columns_however_long_the_names():
     assert "picture.jpg" in text
 
 
+def test_a_long_common_folder_is_said_once():
+    folder = "/home/someone/a/very/long/folder/of/a/study/session_07/"
+    text = shown([smile(folder + f"p{n:02d}/face_{n}.jpg") for n in range(5)])
+    assert text.count("session_07") == 1
+    assert text.splitlines()[0].strip() == f"in {folder}"
+    assert all(f"p{n:02d}/face_{n}.jpg" in text for n in range(5))
+    assert len(text.splitlines()) == 1 + 3 + 5 + 1  # a line each
+
+
+def test_short_names_stand_as_they_were_given():
+    text = shown([smile("a/photo.jpg"), smile("a/other.jpg")])
+    assert "a/photo.jpg" in text
+    assert " in a/" not in text
+
+
+def test_a_long_name_is_a_line_that_shows_its_end():
+    text = shown([smile("x" * 100 + "_1.jpg"), smile("x" * 100 + "_2.jpg")])
+    lines = [line for line in text.splitlines() if ".jpg" in line]
+    assert [line.split()[0][-6:] for line in lines] == ["_1.jpg", "_2.jpg"]
+    assert len(text.splitlines()) == 3 + 2 + 1
+
+
+def test_names_that_differ_in_the_middle_only_are_whole():
+    names = [f"{'a' * 30}{n}{'b' * 30}.jpg" for n in range(2)]
+    text = shown([smile(name) for name in names])
+    told = "".join(line.split("  ")[0].strip() for line in text.splitlines()[2:])
+    assert all(name in told for name in names)
+
+
 def test_videos_have_a_time():
     assert " at " not in shown([smile()])
     assert "4.00 s" in shown([smile(frame=120, time=4.0)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -28,12 +28,15 @@ from mien.commands.options import (
     Split,
     Yes,
 )
+from mien.commands.root import Root, interrupted_by_signals
 from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
 from mien.commands.train import train
+from mien.terminal import say
 
 app = typer.Typer(
     name="mien",
+    cls=Root,
     help="Reads facial expressions and action units, and says why. All on this machine.",
     no_args_is_help=True,
     add_completion=False,
@@ -74,7 +77,7 @@ class Quantize(StrEnum):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"mien {__version__}")
+        say(f"mien {__version__}")
         raise typer.Exit
 
 
@@ -263,15 +266,15 @@ def doctor() -> None:
 
 def main() -> None:
     """Entry point of the `mien` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names need not fit into a terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    interrupted_by_signals()
     try:
         app()
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        say("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader went away (`| head`); Python would complain once more while flushing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from mien import __version__
 from mien.analyzer import USUAL_CLIP_FRAMES, USUAL_SAMPLING, Analyzer, load
 from mien.apex import apex_faces
@@ -28,6 +26,7 @@ from mien.report import ClipItem, ReportItem, ReportWriter, shrunk
 from mien.schema import Analysis
 from mien.sinks import Sink, SinkError, open_sink
 from mien.table import render_table
+from mien.terminal import Console, shown
 from mien.weights import WeightsError
 
 SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
@@ -57,12 +56,12 @@ def run_analyze(
     errors = Console(stderr=True)
     format, problem = _format(format, out)
     if problem:
-        errors.print(f"error: {problem}", markup=False)
+        errors.print(f"error: {problem}")
         return 2
     try:
         frames = Sampling(**sampling) if sampling else USUAL_SAMPLING
     except ValueError as error:
-        errors.print(f"error: which frames of videos: {error}", markup=False)
+        errors.print(f"error: which frames of videos: {error}")
         return 2
     try:
         agree_to_send([model], endpoint, yes=yes, errors=errors)
@@ -77,7 +76,7 @@ def run_analyze(
             clip_frames=clip_frames,
         )
     except (EngineError, FinderError, WeightsError) as error:
-        errors.print(f"error: {error}", markup=False)
+        errors.print(f"error: {error}", soft_wrap=True)
         return 2
     _seed(seed)
     rows: list[Analysis] = []
@@ -100,22 +99,22 @@ def run_analyze(
                 counts["inputs"] += 1
                 counts["unreadable"] += _unreadable(looked)
                 for line in _remarks(looked):
-                    progress.console.print(line, markup=False, soft_wrap=True)
+                    progress.console.print(shown(line), soft_wrap=True)
                 progress.update(task, description="faces")
                 progress.advance(task)
     except (SinkError, EngineError) as error:
-        errors.print(f"error: {error}", markup=False)
+        errors.print(f"error: {error}", soft_wrap=True)
         return 1
     except KeyboardInterrupt:
-        errors.print(f"interrupted; {counts['inputs']} inputs are done and written", markup=False)
+        errors.print(f"interrupted; {counts['inputs']} inputs are done and written")
         _show(rows, format, numbers)
         return 130
     _show(rows, format, numbers)
     if counts["inputs"] == counts["unreadable"]:
-        errors.print("error: none of the inputs could be read", markup=False)
+        errors.print("error: none of the inputs could be read")
         return 1
     if counts["failed"] and counts["failed"] >= counts["faces"]:
-        errors.print(f"error: {model or PICTURES} answered for none of the faces", markup=False)
+        errors.print(f"error: {model or PICTURES} answered for none of the faces")
         return 1
     return 0
 
@@ -236,5 +235,5 @@ def _show(rows: Sequence[Analysis], format: str, numbers: bool) -> None:
         if row.text and not numbers and row.kind != "clip":  # a clip has the words of its track
             number = "" if row.face is None else f" face {row.face}"
             number = number if row.kind == "face" else f" track {row.track}, {row.time:.2f} s"
-            console.print(f"\n{row.source}{number}", style="bold", markup=False)
-            console.print(row.text, markup=False, highlight=False)
+            console.print(f"\n{shown(row.source)}{number}", style="bold", highlight=False)
+            console.print(row.text, highlight=False)

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import typer
-from rich.console import Console
-
 from mien.bench.result import Result, write_result
 from mien.bench.run import Outcome, item_ids, model_slug, run_model
 from mien.bench.score.folder import Scored, read_folder, score_run
@@ -23,6 +20,7 @@ from mien.commands.progress import progress_bar
 from mien.engines import EngineError, check_model
 from mien.faces import Finder, FinderError, make_finder
 from mien.partfile import SinkError
+from mien.terminal import Console, say
 from mien.weights import WeightsError
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ def run_bench(options: Options) -> int:
     print_results(results)
     for outcome in outcomes:
         print_outcome(outcome, errors)
-    typer.echo(f"report: {report}")
+    say(f"report: {report}")
     return 0 if all(outcome.complete for outcome in outcomes) else 1
 
 
@@ -115,7 +113,7 @@ def run_rescore(folder: Path, *, data: Path | None, samples: int, seed: int, pic
     except (StoreError, SuiteError, SourceError, SinkError) as error:
         return _say(errors, error, 1)
     print_results(results)
-    typer.echo(f"report: {folder / REPORT_FILE}")
+    say(f"report: {folder / REPORT_FILE}")
     return 0
 
 
@@ -208,7 +206,7 @@ def _judge(scored: list[Scored], options: Options, errors: Console) -> None:
             judge_run(one.run, responder, advance=lambda n: bar.advance(row, n)) for one in scored
         ]
     for one, judgement in zip(scored, found, strict=True):
-        typer.echo(f"{one.run.header['model']}, judged by {options.judge}: {judgement.words()}")
+        say(f"{one.run.header['model']}, judged by {options.judge}: {judgement.words()}")
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
 from rich.table import Table
 
 from mien.bench.result import Result
 from mien.bench.suite import SuiteError, list_suites, load_suite
 from mien.bench.words import STATUSES, interval, kind_title, shown, title
+from mien.terminal import Console, say
 
 if TYPE_CHECKING:
     from mien.bench.run import Outcome
@@ -38,25 +37,25 @@ def run_show(name: str) -> int:
     except SuiteError as error:
         Console(stderr=True).print(f"error: {error}", markup=False, soft_wrap=True)
         return 2
-    typer.echo(f"{suite.name}, version {suite.version}: {suite.title}")
-    typer.echo(f"hash {suite.hash()}")
-    typer.echo(suite.about)
+    say(f"{suite.name}, version {suite.version}: {suite.title}")
+    say(f"hash {suite.hash()}")
+    say(suite.about)
     if suite.paper:
-        typer.echo(f"after {suite.paper}")
-    typer.echo(f"source: {suite.source.reader}, split {suite.source.split or 'all'}")
-    typer.echo(f"faces: {suite.faces}; expressions: {suite.label_set}")
+        say(f"after {suite.paper}")
+    say(f"source: {suite.source.reader}, split {suite.source.split or 'all'}")
+    say(f"faces: {suite.faces}; expressions: {suite.label_set}")
     if suite.units:
-        typer.echo(f"action units: {', '.join(map(str, suite.units))}")
+        say(f"action units: {', '.join(map(str, suite.units))}")
     if suite.threshold is not None:
-        typer.echo(f"present from intensity {suite.threshold:g}")
+        say(f"present from intensity {suite.threshold:g}")
     hashes = suite.prompt_hashes()
     for task in suite.tasks:
-        typer.echo(f"\n{task.name}, prompt {hashes[task.name]}")
+        say(f"\n{task.name}, prompt {hashes[task.name]}")
         if task.own_prompt:
-            typer.echo(f"(asks a face's own {task.own_prompt} where it has one)")
+            say(f"(asks a face's own {task.own_prompt} where it has one)")
         if task.system:
-            typer.echo(f"system: {task.system}")
-        typer.echo(task.prompt)
+            say(f"system: {task.system}")
+        say(task.prompt)
     return 0
 
 
@@ -91,7 +90,7 @@ def run_compare(
             interval(row.name, row.low, row.high) + (" *" if row.clear else ""),
         )
     Console().print(table)
-    typer.echo(f"* the interval excludes 0; drawn by {a.run.cluster}, {samples} times")
+    say(f"* the interval excludes 0; drawn by {a.run.cluster}, {samples} times")
     return 0
 
 

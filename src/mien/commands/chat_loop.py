@@ -7,15 +7,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from mien.chat import Chat, ChatError, NoFaceError
-from mien.commands.chat_show import faces_table, help_view, numbers_view, plain, show_turn
+from mien.commands.chat_show import faces_table, help_view, numbers_view, show_turn
 from mien.commands.consent import agree_to_send
 from mien.engines import EngineError
 from mien.faces import FinderError
 from mien.media import Input, MediaError, expand_inputs
 from mien.partfile import SinkError
+from mien.terminal import Console, shown
 from mien.weights import WeightsError
 
 
@@ -98,7 +97,7 @@ def _one(photo: str) -> str | Path | bytes:
 
 
 def _fail(errors: Console, message: str, code: int) -> int:
-    errors.print(f"error: {plain(message)}", markup=False, soft_wrap=True)
+    errors.print(f"error: {shown(message)}", markup=False, soft_wrap=True)
     return code
 
 
@@ -113,7 +112,7 @@ def _script(chat: Chat, questions: Iterable[str], errors: Console) -> int:
         sys.stdout.write(" ".join((turn.text or "").split()) + "\n")
         sys.stdout.flush()
         for warning in turn.warnings:
-            errors.print(plain(warning), style="yellow", markup=False, soft_wrap=True)
+            errors.print(shown(warning), style="yellow", markup=False, soft_wrap=True)
         if turn.text is None:
             code = 1
     return code
@@ -163,7 +162,7 @@ def answer(chat: Chat, line: str, out: Console) -> None:
     except KeyboardInterrupt:
         out.print("given up\n", style="yellow")
     except (EngineError, ValueError) as error:
-        out.print(f"{plain(str(error))}\n", style="yellow", markup=False)
+        out.print(f"{shown(str(error))}\n", style="yellow", markup=False)
     else:
         show_turn(turn, out, out)
 
@@ -188,7 +187,7 @@ def command(chat: Chat, line: str, out: Console) -> bool:
         out.print(help_view())
         out.print()
     else:
-        out.print(f"no command {plain(name)}; /help lists them\n", style="yellow", markup=False)
+        out.print(f"no command {shown(name)}; /help lists them\n", style="yellow", markup=False)
     return True
 
 
@@ -200,7 +199,7 @@ def _choose(chat: Chat, number: str, out: Console) -> None:
     try:
         chat.choose(int(number))
     except (ChatError, EngineError) as error:
-        out.print(f"{plain(str(error))}\n", style="yellow", markup=False)
+        out.print(f"{shown(str(error))}\n", style="yellow", markup=False)
     else:
         out.print(numbers_view(chat.numbers))
         out.print()
@@ -213,9 +212,9 @@ def _save(chat: Chat, name: str, out: Console) -> None:
     try:
         chat.save(Path(name).expanduser())
     except (SinkError, ValueError, RuntimeError) as error:
-        out.print(f"{plain(str(error))}\n", style="yellow", markup=False)
+        out.print(f"{shown(str(error))}\n", style="yellow", markup=False)
     else:
-        out.print(f"{plain(name)}: {len(chat.turns)} turns\n", style="dim", markup=False)
+        out.print(f"{shown(name)}: {len(chat.turns)} turns\n", style="dim", markup=False)
 
 
 def _line_editing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +13,7 @@ from mien.engines import Answer
 from mien.facs import INTENSITIES
 from mien.notation import UNKNOWN, percent
 from mien.schema import ActionUnit
+from mien.terminal import Console, shown
 
 _BAR = 20
 _HELP = (
@@ -48,16 +49,16 @@ def numbers_view(answer: Answer, *, whole: bool = False) -> RenderableType:
         whole: also the expressions that are unlikely and the units that are absent.
     """
     parts = [_expressions(answer, whole=whole), Text(), _units(answer, whole=whole)]
-    parts += [Text(plain(warning), style="yellow") for warning in answer.warnings]
+    parts += [Text(shown(warning), style="yellow") for warning in answer.warnings]
     return Group(*parts)
 
 
 def show_turn(turn: Turn, out: Console, notes: Console) -> None:
     """An answer at a terminal, with its warnings below."""
     if turn.text is not None:
-        out.print(Padding(Text(turn.text), (0, 0, 0, 2)))
+        out.print(Padding(Text(shown(turn.text, lines=True)), (0, 0, 0, 2)))
     for warning in turn.warnings:
-        notes.print(Padding(Text(plain(warning), style="yellow"), (0, 0, 0, 2)))
+        notes.print(Padding(Text(shown(warning), style="yellow"), (0, 0, 0, 2)))
     out.print()
 
 
@@ -67,11 +68,6 @@ def help_view() -> Table:
     for command, meaning in _HELP:
         table.add_row(Text("  " + command, style="bold"), Text(meaning))
     return table
-
-
-def plain(text: str) -> str:
-    """One line without anything that could rewrite a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _table() -> Table:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable
 
 import typer
-from rich.console import Console
 
 from mien.engines import EngineError
 from mien.engines.load import destination
+from mien.terminal import Console, shown
 
 
 def agree_to_send(
@@ -53,4 +53,4 @@ def confirmed(question: str) -> bool:
     """Whether somebody at a terminal says yes; False where there is no terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    return typer.confirm(question, default=False, err=True)
+    return typer.confirm(shown(question), default=False, err=True)

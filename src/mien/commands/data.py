@@ -12,6 +12,7 @@ from mien.commands.data_build import build
 from mien.commands.data_export import export
 from mien.commands.data_leaks import leaks
 from mien.commands.data_review import review
+from mien.terminal import Console, say, shown
 
 if TYPE_CHECKING:
     from mien.data.check_report import Report
@@ -35,7 +36,6 @@ def list_datasets(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the datasets that mien reads: labels, licence, how to get them, options."""
-    from rich.console import Console
     from rich.table import Table
 
     from mien.data.readers import READERS
@@ -45,7 +45,7 @@ def list_datasets(
         return
     if as_json:
         rows = [_facts(r) for r in READERS.values()]
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("name", "labels", "licence"):
@@ -53,7 +53,7 @@ def list_datasets(
     for r in READERS.values():
         table.add_row(r.name, r.labels, r.licence)
     Console().print(table)
-    typer.echo("`mien data list NAME` says how to get one, where to put it, and its options.")
+    say("`mien data list NAME` says how to get one, where to put it, and its options.")
 
 
 def _facts(r: Reader) -> dict[str, Any]:
@@ -73,18 +73,18 @@ def _show_one(name: str, as_json: bool) -> None:
     try:
         r = reader(name)
     except DataError as error:
-        typer.echo(str(error), err=True)
+        say(str(error), err=True)
         raise typer.Exit(2) from None
     if as_json:
         facts = {**_facts(r), "text": page_of(r)}
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        say(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     own = "those that the data name" if r.own_splits else "none"
-    typer.echo(f"{r.name}: {r.title}\nlabels: {r.labels}")
-    typer.echo(f"splits: {', '.join(r.splits) or own}")
+    say(f"{r.name}: {r.title}\nlabels: {r.labels}")
+    say(f"splits: {', '.join(r.splits) or own}")
     for option, values in r.options.items():
-        typer.echo(f"option {option}: {', '.join(values) or 'any'}")
-    typer.echo(f"\n{page_of(r).rstrip()}")
+        say(f"option {option}: {', '.join(values) or 'any'}")
+    say(f"\n{page_of(r).rstrip()}")
 
 
 @data_app.command("check")
@@ -104,8 +104,6 @@ def check(
 
     Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage, 130 interrupted.
     """
-    from rich.console import Console
-
     from mien.commands.progress import progress_bar
     from mien.data.check import check_dataset
     from mien.data.readers import AskError, DataError
@@ -123,12 +121,12 @@ def check(
             )
     except DataError as error:
         if as_json:
-            typer.echo(json.dumps({"name": name, "ok": False, "error": str(error)}))
+            say(json.dumps({"name": name, "ok": False, "error": str(error)}))
         else:
-            typer.echo(str(error), err=True)
+            say(str(error), err=True)
         raise typer.Exit(2 if isinstance(error, AskError) else 1) from None
     if as_json:
-        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        say(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         _show(report)
     raise typer.Exit(0 if report.ok else 1)
@@ -150,7 +148,6 @@ def parse_options(pairs: list[str]) -> dict[str, str]:
 
 
 def _show(report: Report) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -175,18 +172,18 @@ def _show(report: Report) -> None:
     if units:
         console.print("Units: present / absent / unknown.")
     for line in report.remarks:
-        console.print(Text(f"  {line}"))
+        console.print(Text(shown(f"  {line}")))
     for line in report.differences:
-        console.print(Text(f"! {line}", style="yellow"))
+        console.print(Text(shown(f"! {line}"), style="yellow"))
     for name, found in report.findings.items():
         if found.count:
-            console.print(Text(f"! {found.count:,} {name}", style="yellow"))
+            console.print(Text(shown(f"! {found.count:,} {name}"), style="yellow"))
             for example in found.examples:
-                console.print(Text(f"    {example}"))
+                console.print(Text(shown(f"    {example}")))
             if found.count > len(found.examples):
                 console.print("    ...")
     for line in report.remedies:
-        console.print(Text(line))
+        console.print(Text(shown(line)))
     if report.ok and report.compared:
         console.print("Nothing is wrong.")
     elif report.ok:

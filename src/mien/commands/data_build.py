@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.terminal import say
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.console import Console
 
     from mien.data.build.plan import Change, LeftOut, Survey
     from mien.data.build.run import Built
     from mien.data.build.settings import BuildSettings
     from mien.data.build.sources import Source, Terms
     from mien.engines.request import Responder
+    from mien.terminal import Console
 
 
 class DataFormat(StrEnum):
@@ -129,8 +130,6 @@ def build(
     Exit codes: 0 done, 1 something cannot be read, written or asked, 2 wrong usage, 3 the budget is
     spent, 130 interrupted.
     """
-    from rich.console import Console
-
     from mien.data.build.absent import AbsentError
     from mien.data.build.against import label_of
     from mien.data.build.budget import BudgetSpentError, Prices
@@ -143,6 +142,7 @@ def build(
     from mien.engines.base import EngineError
     from mien.media import MediaError
     from mien.partfile import SinkError
+    from mien.terminal import Console
 
     errors = Console(stderr=True)
 
@@ -350,15 +350,15 @@ def _show_estimate(
     assert isinstance(prices, Prices)
     cost = estimate_items(thin(items(sources, settings, found, change), found.rows, settings))
     for task, number in sorted(cost.requests.items()):
-        typer.echo(f"{task}: {number:,} requests")
-    typer.echo(
+        say(f"{task}: {number:,} requests")
+    say(
         f"{cost.requests.total():,} requests, about {cost.sent:,.0f} tokens sent "
         f"({PICTURE_TOKENS} for each picture) and {cost.received:,.0f} received"
     )
     if prices.input or prices.output:
-        typer.echo(f"about {prices.of(cost.sent, cost.received):,.2f}, without retries")
+        say(f"about {prices.of(cost.sent, cost.received):,.2f}, without retries")
     else:
-        typer.echo("give --price-in and --price-out, per million tokens, for a price")
+        say("give --price-in and --price-out, per million tokens, for a price")
 
 
 def _show(built: Built, out: Path) -> None:
@@ -366,19 +366,17 @@ def _show(built: Built, out: Path) -> None:
 
     checks = built.report.checks
     aside = sum(checks["set_aside"].values())
-    typer.echo(
+    say(
         f"{built.rows:,} rows about {built.report.samples:,} faces or clips in {out} "
         f"({built.made} files made now, {aside:,} texts set aside)"
     )
     for source, counts in built.report.left_out.items():
         for why, number in counts.items():
-            typer.echo(f"  {number:,} sample{'s'[: number > 1]} of {source} left out: {why}")
+            say(f"  {number:,} sample{'s'[: number > 1]} of {source} left out: {why}")
     for rule, number in checks["refused"].items():
-        typer.echo(
-            f"  {rule}: {number:,} texts refused, {checks['set_aside'].get(rule, 0):,} for good"
-        )
+        say(f"  {rule}: {number:,} texts refused, {checks['set_aside'].get(rule, 0):,} for good")
     splits = in_order(map(published_split, built.report.splits))
     if len(splits) > 1:
         sets = " ".join(f"{out}@{split}" for split in splits)
-        typer.echo(f"pictures were compared by their paths alone; by sight: mien data leaks {sets}")
-    typer.echo(f"read {out / 'report.html'}, and {out / 'NOTICE'} before you pass it on")
+        say(f"pictures were compared by their paths alone; by sight: mien data leaks {sets}")
+    say(f"read {out / 'report.html'}, and {out / 'NOTICE'} before you pass it on")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mien.terminal import say
+
 
 def export(
     folder: Annotated[Path, typer.Argument(help="A folder that `mien data build` made.")],
@@ -45,14 +47,14 @@ def export(
         roots = roots_of(source or [])
         count = export_set(opened, to, out, roots=roots, copy_images=copy_images, lost=lost.append)
     except BuildError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     except SinkError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{count:,} rows in {out}; the terms of {folder / 'NOTICE'} bind them too")
+    say(f"{count:,} rows in {out}; the terms of {folder / 'NOTICE'} bind them too")
     if lost:
-        typer.echo(
+        say(
             f"warning: {len(lost):,} rows are left out, for {len(set(lost)):,} pictures or videos "
             f"that cannot be read; the first: {lost[0]}",
             err=True,

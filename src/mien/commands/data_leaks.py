@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mien.commands.data_export import roots_of
+from mien.terminal import say
 
 
 def leaks(
@@ -28,14 +29,13 @@ def leaks(
 
     Exit codes: 0 nothing is shared, 1 something is, or something cannot be read, 2 wrong usage.
     """
-    from rich.console import Console
-
     from mien.commands.progress import progress_bar
     from mien.data.build.settings import BuildError
     from mien.data.leak_sets import entries_of
     from mien.data.leaks import find_leaks
     from mien.data.readers import AskError, DataError
     from mien.partfile import SinkError, write_whole
+    from mien.terminal import Console
 
     if len(set(sets)) != len(sets) or len(sets) < 2:
         raise typer.BadParameter("give at least two different sets", param_hint="sets")
@@ -52,25 +52,25 @@ def leaks(
             text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n"
             write_whole(out, text.encode("utf-8", "backslashreplace"))
     except (AskError, BuildError) as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     except (DataError, SinkError) as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     for name, count in found.pictures.items():
         broken, flat = len(found.unreadable[name]), found.flat[name]
-        typer.echo(f"{name}: {count:,} pictures, {broken:,} unreadable, {flat:,} without contrast")
+        say(f"{name}: {count:,} pictures, {broken:,} unreadable, {flat:,} without contrast")
         for line in found.unreadable[name][:3]:
-            typer.echo(f"  {line}")
+            say(f"  {line}")
     for one in found.comparisons:
-        typer.echo(
+        say(
             f"{one.names[0]} and {one.names[1]}: {len(one.pairs):,} pictures nearly the same, "
             f"{len(one.subjects):,} people in both"
         )
         for pair in one.pairs[:10]:
             mirrored = ", mirrored" if pair.mirrored else ""
-            typer.echo(f"  {pair.first} = {pair.second} ({pair.difference} bits{mirrored})")
+            say(f"  {pair.first} = {pair.second} ({pair.difference} bits{mirrored})")
         for subject in one.subjects[:10]:
-            typer.echo(f"  person {subject}")
+            say(f"  person {subject}")
     broken = any(found.unreadable.values())
     raise typer.Exit(0 if found.clean and not broken else 1)

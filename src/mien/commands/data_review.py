@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mien.commands.data_export import roots_of
+from mien.terminal import say
 
 
 def review(
@@ -49,12 +50,12 @@ def review(
         target = out or paths[0] / "review.html"
         write_whole(target, page.encode("utf-8", "backslashreplace"))
     except BuildError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     except SinkError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"open {target} in a browser; its pictures are under the terms of their datasets")
+    say(f"open {target} in a browser; its pictures are under the terms of their datasets")
 
 
 def _agreement(paths: list[Path]) -> None:
@@ -64,14 +65,14 @@ def _agreement(paths: list[Path]) -> None:
     found = agree(paths)
     for name, marks in zip(found.raters, found.marks, strict=True):
         given = ", ".join(f"{mark} {marks[mark]}" for mark in MARKS if marks[mark])
-        typer.echo(f"{name}: {marks.total()} marks ({given})")
+        say(f"{name}: {marks.total()} marks ({given})")
     share = 100 * found.same / found.shared
-    typer.echo(f"{found.shared} rows marked by two or more; all agree on {share:.1f} %")
+    say(f"{found.shared} rows marked by two or more; all agree on {share:.1f} %")
     if found.kappa is not None:
-        typer.echo(f"Cohen's kappa {_figure(found.kappa)}")
-    typer.echo(f"Krippendorff's alpha {_figure(found.alpha)}")
+        say(f"Cohen's kappa {_figure(found.kappa)}")
+    say(f"Krippendorff's alpha {_figure(found.alpha)}")
     for name, marks_of_row in found.differing.items():
-        typer.echo(f"  {name}: {' / '.join(mark or '-' for mark in marks_of_row)}")
+        say(f"  {name}: {' / '.join(mark or '-' for mark in marks_of_row)}")
 
 
 def _figure(value: float) -> str:

@@ -6,11 +6,10 @@ import ctypes
 import platform
 from importlib import metadata
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from mien import __version__
+from mien.terminal import Console
 
 CORE = ("torch", "transformers", "safetensors", "mediapipe", "pillow", "numpy", "av", "pyarrow")
 OPTIONAL = {
@@ -66,7 +65,7 @@ def run_doctor() -> int:
         nonlocal missing
         missing += needed and found is None
         state = found or ("missing" if needed else "not installed")
-        table.add_row(part, state, "" if found else escape(remedy))  # "[train]" is no style
+        table.add_row(part, state, "" if found else remedy)
 
     for package in CORE:
         row(package, _installed(package), f"pip install {package}", needed=True)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mien.terminal import say
+
 
 class Arch(StrEnum):
     """mien's architectures."""
@@ -121,14 +123,14 @@ def run_init(
         return _failed(error, 1)
     parts = [name for name, _ in start.model.model.named_children()]
     for name, count in parameter_counts(start.model.model, parts).items():
-        typer.echo(f"{name:28} {count / 1e6:10.1f} M parameters")
+        say(f"{name:28} {count / 1e6:10.1f} M parameters")
     for note in start.notes:
-        typer.echo(note)
-    typer.echo(str(out))
+        say(note)
+    say(str(out))
     return 0
 
 
 def _failed(error: Exception, code: int) -> int:
     first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-    typer.echo(f"error: {first}", err=True)
+    say(f"error: {first}", err=True)
     return code

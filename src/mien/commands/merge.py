@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mien.commands.init import Dtype, _failed
+from mien.terminal import say
 
 
 def merge(
@@ -109,7 +110,7 @@ def run_merge(
         return _failed(error, 2)
     except (SinkError, ImportError, OSError) as error:
         return _failed(error, 1)
-    typer.echo(str(target))
+    say(str(target))
     return 0
 
 

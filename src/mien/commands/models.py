@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from mien.engines.load import EMBEDDED
+from mien.terminal import Console
 from mien.weights import WeightsError, installed, verify
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from mien.commands.progress import progress_bar
 from mien.partfile import SinkError
 from mien.synth.dataset import Made, ProduceError, SettingsError, SourceError, make_dataset
@@ -15,6 +13,7 @@ from mien.synth.scene import Split
 from mien.synth.settings import StoreFormat
 from mien.synth.sources import loader
 from mien.synth.summary import render_summary
+from mien.terminal import Console
 
 
 def run_synth(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from mien.terminal import say
 
+if TYPE_CHECKING:
     from mien.synth.feabench.compare import Comparison
     from mien.synth.sources import Loader
+    from mien.terminal import Console
 
 
 def feabench(
@@ -44,13 +45,12 @@ def feabench(
 
 def run_feabench(out: Path | None, *, ict: Path | None, check: bool, processes: int | None) -> int:
     """Runs the command and returns its exit code."""
-    from rich.console import Console
-
     from mien.partfile import SinkError
     from mien.synth.feabench import FeaBenchError
     from mien.synth.feabench.make import MakeError
     from mien.synth.produce import ProduceError, cores
     from mien.synth.sources import NAMES, SourceError, loader
+    from mien.terminal import Console
 
     errors = Console(stderr=True)
     if out is None and not check:
@@ -111,7 +111,7 @@ def _make(
         else:
             comparison.differences.append(f"scene {picture.index} is not in the shipped set")
     card = write(out, chosen, command="mien synth feabench --out DIR --ict PATH")
-    typer.echo(
+    say(
         f"{card['pictures']:,} pictures in {out}, {card['bytes'] / 1e6:.1f} MB, PSNR to the render "
         f"{card['psnr_to_render']['mean']} dB on average"
     )
@@ -140,14 +140,14 @@ def _report(comparison: Comparison) -> int:
     values = list(comparison.psnr.values())
     if values:
         finite = [min(value, 100.0) for value in values]  # equal pictures are infinitely near
-        typer.echo(
+        say(
             f"{len(values):,} pictures compared: PSNR {min(finite):.1f} dB at least, "
             f"{sum(finite) / len(finite):.1f} dB on average"
         )
     for name, value in comparison.below.items():
-        typer.echo(f"{name}: {value:.1f} dB, less than {NEAR:g}")
+        say(f"{name}: {value:.1f} dB, less than {NEAR:g}")
     for line in comparison.differences:
-        typer.echo(line)
+        say(line)
     if comparison.same and values:
-        typer.echo("the same labels, and pictures as near as they should be")
+        say("the same labels, and pictures as near as they should be")
     return 0 if comparison.same and values else 1

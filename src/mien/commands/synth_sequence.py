@@ -60,8 +60,6 @@ def run_sequence(
     processes: int | None,
 ) -> int:
     """Runs the command and returns its exit code; see `mien synth sequence --help`."""
-    from rich.console import Console
-
     from mien.commands.progress import progress_bar
     from mien.partfile import SinkError
     from mien.synth.clip_files import ClipFolder, codec
@@ -71,6 +69,7 @@ def run_sequence(
     from mien.synth.sequence_sheet import write_sheet
     from mien.synth.settings import SettingsError
     from mien.synth.sources import SourceError, load, loader
+    from mien.terminal import Console
 
     errors = Console(stderr=True)
     folder = ClipFolder(out)

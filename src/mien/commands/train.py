@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.terminal import Formatter, say
+
 if TYPE_CHECKING:
     from mien.train.fit_stage import Feed
 
@@ -52,7 +54,7 @@ def train(
 
         raise typer.Exit(run_account(recipe, set_ or []))
     if fresh and change:
-        typer.echo("error: --fresh begins again and --change goes on; give one of them", err=True)
+        say("error: --fresh begins again and --change goes on; give one of them", err=True)
         raise typer.Exit(2)
     raise typer.Exit(
         run_train(
@@ -81,7 +83,9 @@ def run_train(
     except RecipeError as error:
         return _failed(error, 2)
     folder = out or recipe.out or Path("runs") / recipe.name
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
     from transformers.utils.logging import disable_progress_bar
 
@@ -108,7 +112,7 @@ def run_train(
                     if data not in read and (told := [*_rehearsed(ready.feed)]):
                         lines += told
                         read.append(data)
-                    typer.echo("\n".join(lines))
+                    say("\n".join(lines))
             return 0
         result = train_recipe(recipe, out=folder, resume=not fresh, change=change)
     except (RecipeError, RowsError) as error:
@@ -117,19 +121,18 @@ def run_train(
         return _failed(error, 1)
     except Interrupted as error:
         if is_main():
-            typer.echo(f"{error}; to go on: {_command(source, overrides, out)}", err=True)
+            say(f"{error}; to go on: {_command(source, overrides, out)}", err=True)
         return 130
     if is_main():
-        typer.echo(str(result))
+        say(str(result))
     finish()
     return 0
 
 
 def _rehearsed(feed: Feed) -> Iterator[str]:
     """Reads all rows of a stage, and says what they hold."""
-    from rich.console import Console
-
     from mien.commands.progress import progress_bar
+    from mien.terminal import Console
     from mien.train.collate import Collator
     from mien.train.items import TrainItems
     from mien.train.rehearse import rehearse
@@ -147,7 +150,7 @@ def _failed(error: Exception, code: int) -> int:
     from mien.train.processes import is_main, rank
 
     who = "" if is_main() else f"process {rank()}: "
-    typer.echo(f"{who}error: {error}", err=True)
+    say(f"{who}error: {error}", err=True)
     return code
 
 

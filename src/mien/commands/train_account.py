@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import typer
+from mien.terminal import say
 
 if TYPE_CHECKING:
     from mien.train.recipe import Recipe
@@ -18,12 +18,12 @@ def run_account(source: str, overrides: Sequence[str]) -> int:
 
     try:
         for line in account_lines(load_recipe(source, overrides)):
-            typer.echo(line)
+            say(line)
     except (RecipeError, OSError, ValueError) as error:
-        typer.echo(f"error: {str(error).splitlines()[0]}", err=True)
+        say(f"error: {str(error).splitlines()[0]}", err=True)
         return 2
     except ImportError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return 1
     return 0
 

@@ -13,14 +13,14 @@ from mien.notation import (
     expression_words,
     face_number,
     percent,
-    printable,
 )
 from mien.schema import ActionUnit, Analysis, Expression
+from mien.terminal import shown
 
 
 def escape(text: object) -> str:
     """Text that is safe in an element and in a quoted attribute."""
-    return html.escape(printable(str(text)), quote=True)
+    return html.escape(shown(text, lines=True), quote=True)
 
 
 def face_card(row: Analysis, index: int, *, picture: str = "") -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mien.bench.result import Figure
 from mien.bench.words import interval, shown
-from mien.notation import printable
+from mien.terminal import shown as harmless
 
 COLOURS = ("#2f6fa7", "#b35a00", "#3f8f4f", "#8a4fa3", "#a33a4a", "#5a6b00")
 """Of models, in their order; the first two are those of all reports of mien."""
@@ -21,7 +21,7 @@ COLOURS = ("#2f6fa7", "#b35a00", "#3f8f4f", "#8a4fa3", "#a33a4a", "#5a6b00")
 
 def escape(text: object) -> str:
     """Text that is safe in an element and in a quoted attribute."""
-    return html.escape(printable(str(text)), quote=True)
+    return html.escape(harmless(text, lines=True), quote=True)
 
 
 def table(
