@@ -84,7 +84,7 @@ def test_frames_of_clips(tmp_path: Path) -> None:
         ("loud.csv#byte=0", "outside of 0 to 255"),
         ("broken.png#row=0", "cannot be read as Parquet"),
         ("gone.avi#frame=0", "gone.avi: no such file"),
-        ("broken.png#frame=0", "broken video"),
+        ("broken.png#frame=0", "broken.png: not a video"),
     ],
 )
 def test_what_cannot_be_opened_is_named(image: str, message: str, tmp_path: Path) -> None:

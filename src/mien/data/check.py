@@ -9,6 +9,7 @@ from typing import Any
 from mien.data.build.labels import labels_of
 from mien.data.build.tasks import content_hash
 from mien.data.check_report import NO_SPLIT, Report, SplitCounts
+from mien.data.inside import OutsideError, is_there
 from mien.data.pictures import files_of, folder_of, open_frames
 from mien.data.published import published
 from mien.data.readers import LayoutError, Reader, read, reader
@@ -115,7 +116,11 @@ def _files(
         shared = path != sample.image and sample.image is not None  # one file of many pictures
         there = looked_for.get(path) if shared else None
         if there is None:
-            there = (folder / path).is_file()
+            try:
+                there = is_there(path, folder)
+            except OutsideError as error:
+                report.bad_rows.add(f"sample {sample.id}: {error}")
+                return
             if shared:
                 looked_for[path] = there
             if not there:

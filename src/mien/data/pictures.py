@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.inside import located
 from mien.media import MediaError, read_picture
+from mien.media.video import open_container
 from mien.sample import Sample
 
 Image = NDArray[np.uint8]
@@ -81,7 +83,7 @@ def open_frames(sample: Sample, root: Path, count: int) -> list[Image]:
     if sample.frames:
         return [open_path(sample.frames[i], root) for i in spread(len(sample.frames), count)]
     assert sample.video is not None
-    return _video_frames(folder_of(root) / sample.video, count)
+    return _video_frames(located(sample.video, folder_of(root)), count)
 
 
 def folder_of(root: Path) -> Path:
@@ -103,7 +105,7 @@ def open_path(path: str, root: Path) -> Image:
         MediaError: if it cannot be read.
     """
     name, kind, number = split_reference(path)
-    file = folder_of(root) / name
+    file = located(name, folder_of(root))
     if kind == "byte":
         return _pixels(file, number)
     if kind == "row":
@@ -193,13 +195,11 @@ def _decoded(path: Path) -> _Frames:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with open_container(path, name=str(path)) as container:
             if not container.streams.video:
                 raise MediaError(f"{path}: holds no video. {_AGAIN}")
             for frame in container.decode(video=0):
                 yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    except FileNotFoundError as error:
-        raise MediaError(f"{path}: no such file. Check the path") from error
     except av.FFmpegError as error:
         raise MediaError(f"{path}: broken video ({error}). {_AGAIN}") from error
 
@@ -222,10 +222,8 @@ def _frame_count(path: Path) -> int:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with open_container(path, name=str(path)) as container:
             return container.streams.video[0].frames if container.streams.video else 0
-    except FileNotFoundError as error:
-        raise MediaError(f"{path}: no such file. Check the path") from error
     except av.FFmpegError as error:
         raise MediaError(f"{path}: broken video ({error}). {_AGAIN}") from error
 

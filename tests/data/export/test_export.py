@@ -195,7 +195,7 @@ def test_videos_are_copied_and_missing_ones_are_counted(
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 1
     assert "1 rows are left out, for 1 pictures or videos" in done.stderr
-    assert "films/2.mkv: No such file" in done.stderr
+    assert "films/2.mkv: no such file" in done.stderr
     text = out.read_text()
     rows = (
         [json.loads(line) for line in text.splitlines()] if to == "ms-swift" else json.loads(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from mien.data.inside import is_there, located
 from mien.data.pictures import files_of
 from mien.sample import Sample
 
@@ -29,13 +30,23 @@ class Files:
         self._shared: dict[str, bool] = {}
 
     def lacking(self, sample: Sample) -> str | None:
-        """The first file of a Sample that is not there."""
+        """The first file of a Sample that is not there, none of them outside of the folder."""
         return next((path for path in files_of(sample) if not self._there(sample, path)), None)
+
+    def check_inside(self, sample: Sample) -> None:
+        """Looks whether all files of a Sample are the folder's own.
+
+        Raises:
+            OutsideError: if one lies elsewhere.
+            MediaError: if no file can have its name.
+        """
+        for path in files_of(sample):
+            located(path, self._folder)
 
     def _there(self, sample: Sample, path: str) -> bool:
         if sample.image is None or path == sample.image:
-            return (self._folder / path).is_file()
+            return is_there(path, self._folder)
         there = self._shared.get(path)
         if there is None:
-            there = self._shared[path] = (self._folder / path).is_file()
+            there = self._shared[path] = is_there(path, self._folder)
         return there

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.data.pictures import encoded_row, open_frames, open_path, split_reference, spread
+from mien.data.inside import located
+from mien.data.pictures import (
+    encoded_row,
+    folder_of,
+    open_frames,
+    open_path,
+    split_reference,
+    spread,
+)
 from mien.media import MediaError, read_picture
 from mien.sample import Sample
 
@@ -18,18 +26,25 @@ def encoded_path(path: str, root: Path) -> bytes:
     """A picture by its path in a Sample: its own bytes where it has any, else a PNG.
 
     Raises:
-        MediaError: if it cannot be read.
+        MediaError: if it cannot be decoded, or is not inside of the dataset's folder.
     """
     name, kind, number = split_reference(path)
     if kind == "row":
-        return encoded_row(root / name, number)
+        return checked_picture(encoded_row(located(name, folder_of(root)), number), path)
     if kind is not None:
         return png(open_path(path, root))
+    file = located(name, folder_of(root))
     try:
-        return (root / name).read_bytes()
+        return checked_picture(file.read_bytes(), str(file))
     except OSError as error:
         why = error.strerror or str(error)
-        raise MediaError(f"{root / name}: {why}. Copy the dataset again") from error
+        raise MediaError(f"{file}: {why}. Copy the dataset again") from error
+
+
+def checked_picture(data: bytes, name: str) -> bytes:
+    """The bytes, if they are those of a picture: nothing else is published."""
+    read_picture(data, name=name)
+    return data
 
 
 def encoded_pictures(sample: Sample, root: Path, count: int) -> list[bytes]:
@@ -41,11 +56,7 @@ def encoded_pictures(sample: Sample, root: Path, count: int) -> list[bytes]:
     if sample.video is not None:
         return [png(frame) for frame in open_frames(sample, root, count)]
     paths = sample.frames or (sample.image or "",)
-    encoded = []
-    for path in (paths[i] for i in spread(len(paths), count)):
-        encoded.append(encoded_path(path, root))
-        read_picture(encoded[-1], name=str(root / path))
-    return encoded
+    return [encoded_path(paths[i], root) for i in spread(len(paths), count)]
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

@@ -16,9 +16,12 @@ from mien.data.build.rows import row_id
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.splits import ALL_SPLITS, in_order, published_split
 from mien.data.build.tasks import content_hash, draw_tasks, tasks_of
+from mien.data.inside import OutsideError
+from mien.media import MediaError
 from mien.sample import Sample
 
 MISSING = "picture missing"
+OUTSIDE = "picture outside of the dataset's folder"
 """Why samples whose files are not there are left out."""
 
 
@@ -181,9 +184,11 @@ def survey(
             changed = change(sample, source.folder)
             labels = labels_of(changed)
             tasks = _tasks(source, changed, labels, settings)
-            if tasks and missing != "keep" and (path := files.lacking(sample)) is not None:
-                absent.setdefault(source.name, path)
-                found.leave(source.name, sample, MISSING)
+            why, path = _unusable(files, sample, missing) if tasks else (None, "")
+            if why is not None:
+                if why == MISSING:
+                    absent.setdefault(source.name, path)
+                found.leave(source.name, sample, why)
                 continue
             guard.check(source.name, changed, labels)
             found.count(source.name, changed, tasks)
@@ -200,6 +205,16 @@ def survey(
             " `mien data list NAME` says what a dataset labels, and in which split"
         )
     return found
+
+
+def _unusable(files: Files, sample: Sample, missing: Missing) -> tuple[str | None, str]:
+    """Why a Sample's pictures cannot be used, and the first of them."""
+    try:
+        files.check_inside(sample)
+    except MediaError as error:
+        return (OUTSIDE if isinstance(error, OutsideError) else MISSING), ""
+    path = files.lacking(sample) if missing != "keep" else None
+    return (None, "") if path is None else (MISSING, path)
 
 
 def _lacking(

@@ -8,11 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mien.data.build.embed import encoded_path, suffix_of
+from mien.data.build.embed import checked_picture, encoded_path, suffix_of
 from mien.data.build.settings import BuildError
-from mien.data.pictures import split_reference
+from mien.data.inside import located
+from mien.data.pictures import folder_of, open_frames, split_reference
 from mien.media import MediaError
 from mien.partfile import PartFile, sink_error
+from mien.sample import Sample
 
 _CHUNK = 1 << 20
 
@@ -40,7 +42,7 @@ class Media:
             MediaError: if it cannot be read.
         """
         if not isinstance(image, str) and image.get("bytes"):
-            return bytes(image["bytes"])
+            return checked_picture(bytes(image["bytes"]), str(image.get("path")))
         path, root = self._place(image if isinstance(image, str) else image["path"])
         return encoded_path(path, root)
 
@@ -73,10 +75,12 @@ class Media:
             return self._write(name, self.read(name))
         path, root = self._place(name)
         digest = hashlib.blake2b(digest_size=16)
-        for chunk in _chunks(root / path):
+        file = located(path, folder_of(root))
+        next(iter(open_frames(Sample(name, "row", video=path), root, 1)))  # a video, not any file
+        for chunk in _chunks(file):
             digest.update(chunk)
         target = f"videos/{name.split('/')[0]}/{digest.hexdigest()}{Path(path).suffix.lower()}"
-        return self._save(target, _chunks(root / path))
+        return self._save(target, _chunks(file))
 
     def _write(self, name: str, data: bytes) -> str:
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()

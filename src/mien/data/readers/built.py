@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mien.data.inside import ROOTS
 from mien.data.readers.base import BadRow, each
 from mien.data.readers.files import open_parquet, text_lines
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 from mien.untrusted import json_value, read_json
 
-MANIFEST, ROOTS, DATA = "build.json", "roots.json", "data"
+DATA = "data"
 _COLUMNS = ("source", "dataset", "sample", "subject", "split", "pseudo", "labels", "licence")
 
 Row = tuple[int, dict[str, Any]]

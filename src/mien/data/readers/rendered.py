@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mien.data.inside import MANIFEST
 from mien.data.readers.base import BadRow, LayoutError, Reader, each, missing
-from mien.data.readers.built import DATA, MANIFEST, read_built
+from mien.data.readers.built import DATA, read_built
 from mien.data.readers.files import open_parquet, text_lines
 from mien.data.readers.table import read_table
 from mien.sample import Sample
