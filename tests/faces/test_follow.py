@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from mien.faces import Follower, MediaPipeFinder, NearFinder, WholeFinder
+from mien.faces.turned import turn_of
 from mien.schema import Face
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +25,8 @@ class Noting:
         self.calls.append("all")
         return self.faces()
 
-    def find_near(self, image, boxes):
-        self.calls.append(f"near {len(boxes)}")
+    def find_near(self, image, known):
+        self.calls.append(f"near {len(known)}")
         return self.faces()
 
     def faces(self):
@@ -76,18 +78,21 @@ def test_finders_that_cannot_look_near_search_always():
     assert [len(follower.find(IMAGE, time=t)) for t in (0.0, 0.1)] == [1, 1]
 
 
-def test_near_search_finds_a_small_face_that_has_moved_where_find_does():
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_near_search_finds_a_small_face_that_has_moved_where_find_does(turn):
     photo = Image.open(ROOT / "examples" / "astronaut.jpg").convert("RGB").resize((220, 220))
     with MediaPipeFinder() as finder:
-        boxes = []
+        known = []
         for left in (300, 325):
             frame = Image.new("RGB", (1200, 700), (90, 100, 90))
             frame.paste(photo, (left, 200))
-            image = np.asarray(frame)
+            image = np.rot90(np.asarray(frame), -turn).copy()
             (found,) = finder.find(image)
-            if boxes:
-                (near,) = finder.find_near(image, boxes)
+            assert turn_of(found) == turn
+            if known:
+                (near,) = finder.find_near(image, known)
                 assert near.landmarks is not None
+                assert turn_of(near) == turn
                 np.testing.assert_allclose(near.box, found.box, atol=2)
-            boxes = [found.box]
-        assert finder.find_near(np.full_like(image, 90), boxes) == []
+            known = [found]
+        assert finder.find_near(np.full_like(image, 90), known) == []

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.faces.base import check_image
+from mien.faces.pose import roll_beside
+from mien.faces.turned import turn_of
 from mien.schema import Face
 
 # Outer eye corners in the 478 points: the subject's right (left in the picture), then left.
@@ -81,7 +83,7 @@ def crop_square(face: Face, spec: CropSpec, *, height: int, width: int) -> Squar
     x0, y0, x1, y1 = face.box
     if is_whole(face, height, width):
         return Square((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0), 0.0)
-    roll = _roll(face) if spec.align else 0.0
+    roll = roll_of(face) if spec.align else 0.0
     x, y, w, h = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
     right = np.array([math.cos(roll), math.sin(roll)])  # the face's own axes in the picture
     down = np.array([-math.sin(roll), math.cos(roll)])
@@ -190,7 +192,7 @@ def _turned(
     )
 
 
-def _roll(face: Face) -> float:
+def roll_of(face: Face) -> float:
     """Roll in radians: of the eye corners' line, or of the pose where there is no such line."""
     if face.landmarks is not None and len(face.landmarks) > max(EYE_CORNERS):
         right, left = np.asarray(face.landmarks, dtype=np.float64)[list(EYE_CORNERS), :2]
@@ -198,4 +200,4 @@ def _roll(face: Face) -> float:
         side = max(face.box[2] - face.box[0], face.box[3] - face.box[1])
         if math.hypot(dx, dy) > _LEAST_EYES * side:
             return math.atan2(dy, dx)
-    return math.radians(face.pose.roll) if face.pose is not None else 0.0
+    return math.radians(roll_beside(face.pose, turn_of(face))) if face.pose is not None else 0.0

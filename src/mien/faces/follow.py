@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mien.faces.base import Finder
 from mien.faces.track import PATIENCE
-from mien.schema import Box, Face
+from mien.schema import Face
 
 REFRESH = 1.0
 
@@ -18,8 +18,8 @@ REFRESH = 1.0
 class NearFinder(Finder, Protocol):
     """A finder that can also look near known faces, which is quicker."""
 
-    def find_near(self, image: NDArray[np.uint8], boxes: list[Box]) -> list[Face]:
-        """Faces near these boxes, and large ones anywhere; largest first."""
+    def find_near(self, image: NDArray[np.uint8], known: list[Face]) -> list[Face]:
+        """Faces near these, and large ones anywhere; largest first."""
         ...
 
 
@@ -42,7 +42,7 @@ class Follower:
         self, finder: Finder, *, refresh: float = REFRESH, patience: float = PATIENCE
     ) -> None:
         self._finder, self._refresh, self._patience = finder, refresh, patience
-        self._known: list[Box] = []
+        self._known: list[Face] = []
         self._count = 0  # faces expected
         self._full_at = 0.0  # when there were so many
         self._searched: float | None = None
@@ -67,7 +67,7 @@ class Follower:
         if faces is None:
             faces = self._finder.find(image)
             self._searched = time
-        self._known = [face.box for face in faces]
+        self._known = faces
         if cut or len(faces) >= self._count:
             self._count, self._full_at = len(faces), time
         return faces

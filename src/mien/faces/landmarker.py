@@ -2,28 +2,23 @@
 
 The landmarker's result has neither box nor score, and its own detector sees the picture at
 128 x 128 pixels, so it misses faces below about 14 % of the picture. Here the detector out of the
-same bundle runs on its own, where needed tile by tile, and the landmarker sees one face at a time.
+same bundle runs on its own (`detector`), and the landmarker sees one face at a time. Where nothing
+is found at all, the picture is softened, brightened, evened (`second_look`).
 
-How far the search goes:
-
-1. The whole picture. If it shows nothing, the picture again with a border, which tight crops lack.
-2. If the longer side is above 480 pixels, tiles of half that side.
-3. Tiles of a quarter and an eighth, each only if there is no clear face yet, or the level before it
-   added one.
-4. If there is nothing at all: the picture softened, brightened, evened (`second_look`).
-
-What counts: in tiles, textures look like faces more often, so a detection there must score
-`TILE_SCORE`. The landmarker has to confirm a detection by points that lie where the detector's box
-says; one that it does not confirm counts from `SURE` on.
+The landmarker has to confirm a detection by points that lie where the detector's box says; one that
+it does not confirm counts from `SURE` on. A face that is turned by more than `LEANING` degrees is
+looked at once more, set upright: points of leaning faces are off by a few hundredths of the face,
+which is enough to change the expression of one in eight.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import weakref
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -33,37 +28,32 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.faces.base import FinderError, check_image
-from mien.faces.crop import cut
+from mien.faces.crop import Square, crop_at, cut, roll_of
+from mien.faces.detector import Search
 from mien.faces.pose import pose_from_matrix
 from mien.faces.quiet import quiet_stderr
 from mien.faces.search import (
+    HULL_ABOVE,
     Found,
     area,
+    detection_side,
     hull,
     hull_from_detection,
-    merge,
     overlap,
     same_face,
-    tile_sides,
-    tile_starts,
 )
 from mien.faces.second_look import second_looks
+from mien.faces.turned import points_back
 from mien.schema import Box, Face
 from mien.weights import verify
 
-INPUT = 128  # side that the detector sees
 LANDMARKER_CONFIDENCE = 0.3
-# Measured on pictures with and without faces: of 0.7 and more nearly all are faces.
-TILE_SCORE = 0.7
-CLEAR = 0.75
 SURE = 0.9  # false detections without landmarks reach 0.84
 AGREEMENT = 0.35  # least intersection over union of the points' box and the detector's
 # Side of the landmarker's picture over the detector's box, and its limits in pixels.
 ROOM = (2.0, 1.5)
 LEAST_CROP, MOST_CROP = 256, 512
-# Side of what is searched near a known face, over its side: a face at 0.4 of it is found surely,
-# and may have moved by three quarters of its side.
-NEAR = 2.5
+LEANING = 12.0
 
 
 class MediaPipeFinder:
@@ -94,12 +84,13 @@ class MediaPipeFinder:
         self.max_faces, self.blendshapes = max_faces, blendshapes
         bundle = verify("face_landmarker") / "face_landmarker.task"
         with quiet_stderr():
-            self._detector, self._landmarker, self._to_image = _start(
+            detector, self._landmarker, self._to_image = _start(
                 bundle.read_bytes(), min_detection, blendshapes
             )
+        self._search = Search(detector, self._to_image)
         self._warm = False
         # Closed before the interpreter goes: MediaPipe's own __del__ fails when modules are gone.
-        self._finalizer = weakref.finalize(self, _close, self._detector, self._landmarker)
+        self._finalizer = weakref.finalize(self, _close, detector, self._landmarker)
 
     def __enter__(self) -> MediaPipeFinder:
         return self
@@ -129,21 +120,22 @@ class MediaPipeFinder:
         Raises:
             ValueError: if `image` is no RGB picture, or the finder is closed.
         """
-        faces = self._found(image, lambda: self._search(image))
+        faces = self._found(image, lambda: self._search.all(image))
+        faces = faces or self._found(image, lambda: self._search.lying(image))
         if faces:
             return faces
         for look in second_looks(image):
-            again = self._found(look.image, partial(self._whole, look.image))
+            again = self._found(look.image, partial(self._search.whole, look.image))
             if again:
                 return [_enlarged(face, look.scale) for face in again]
         return []
 
-    def find_near(self, image: NDArray[np.uint8], boxes: list[Box]) -> list[Face]:
+    def find_near(self, image: NDArray[np.uint8], known: list[Face]) -> list[Face]:
         """Finds faces near known ones, and large ones anywhere; in videos quicker than `find`.
 
         Args:
             image: (H, W, 3) uint8, upright RGB.
-            boxes: where faces were a moment ago, in pixels.
+            known: the faces of a moment ago.
 
         Returns:
             Faces, largest first.
@@ -151,7 +143,7 @@ class MediaPipeFinder:
         Raises:
             ValueError: if `image` is no RGB picture, or the finder is closed.
         """
-        return self._found(image, lambda: self._search_near(image, boxes))
+        return self._found(image, lambda: self._search.near(image, known))
 
     def _found(self, image: NDArray[np.uint8], search: Callable[[], list[Found]]) -> list[Face]:
         """What the landmarker says of the faces that a search detects, largest first."""
@@ -170,63 +162,6 @@ class MediaPipeFinder:
             self._warm = self._warm or bool(found)
         return sorted(faces, key=lambda face: -area(face.box))
 
-    def _search_near(self, image: NDArray[np.uint8], boxes: list[Box]) -> list[Found]:
-        """Detections in the whole picture as one, and in a square around each box."""
-        found = self._level(Image.fromarray(image), max(image.shape[:2]))
-        for x0, y0, x1, y1 in boxes:
-            half = max(8, round(NEAR * max(x1 - x0, y1 - y0) / 2))
-            left, top = round((x0 + x1) / 2) - half, round((y0 + y1) / 2) - half
-            part = Image.fromarray(cut(image, left, top, left + 2 * half, top + 2 * half))
-            found += [
-                Found(_moved(f.box, left, top, 1.0), f.score) for f in self._level(part, 2 * half)
-            ]
-        return merge(found)
-
-    def _search(self, image: NDArray[np.uint8]) -> list[Found]:
-        """All detections, merged, by the rule in this module's docstring."""
-        height, width = image.shape[:2]
-        picture = Image.fromarray(image)
-        found = self._whole(image)
-        for tile in tile_sides(width, height):
-            before = _clear(found)
-            likely = [f for f in self._level(picture, tile) if f.score >= TILE_SCORE]
-            found = merge([*found, *likely])
-            if before and _clear(found) <= before:
-                break
-        return merge(found)
-
-    def _whole(self, image: NDArray[np.uint8]) -> list[Found]:
-        """Detections in the whole picture as one, with a border where it shows none without."""
-        height, width = image.shape[:2]
-        found = self._level(Image.fromarray(image), max(width, height))
-        if found:
-            return found
-        border = max(width, height) // 3
-        wider = Image.fromarray(cut(image, -border, -border, width + border, height + border))
-        return [
-            Found(_moved(f.box, -border, -border, 1.0), f.score)
-            for f in self._level(wider, max(wider.size))
-        ]
-
-    def _level(self, picture: Image.Image, tile: int) -> list[Found]:
-        """Detections in the picture's pixels, searched in tiles of this side."""
-        scale = INPUT / tile
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        # Pillow's filter widens when it shrinks; MediaPipe's own resizing would alias.
-        small = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        pixels = np.asarray(small)
-        found = []
-        for top in tile_starts(size[1], INPUT):
-            for left in tile_starts(size[0], INPUT):
-                part = np.ascontiguousarray(pixels[top : top + INPUT, left : left + INPUT])
-                for detection in self._detector.detect(self._to_image(part)).detections:
-                    b = detection.bounding_box
-                    box = (b.origin_x, b.origin_y, b.origin_x + b.width, b.origin_y + b.height)
-                    score = min(1.0, max(0.0, float(detection.categories[0].score)))
-                    if b.width > 0 and b.height > 0:
-                        found.append(Found(_moved(box, left, top, 1 / scale), score))
-        return found
-
     def _landmarks(self, image: NDArray[np.uint8], found: Found) -> Face | None:
         """The face of a detection; None where the landmarker does not confirm an unsure one."""
         x, y = (found.box[0] + found.box[2]) / 2, (found.box[1] + found.box[3]) / 2
@@ -239,39 +174,74 @@ class MediaPipeFinder:
                 part = np.asarray(
                     Image.fromarray(part).resize((side, side), Image.Resampling.BICUBIC)
                 )
-            result = self._landmarker.detect(self._to_image(np.ascontiguousarray(part)))
-            if not result.face_landmarks:
+            seen = self._seen(np.ascontiguousarray(np.rot90(part, found.turn)))
+            if seen is None:
                 continue
-            points = np.array(
-                [(p.x, p.y, p.z) for p in result.face_landmarks[0]], dtype=np.float32
-            )  # (478, 3)
-            points = points * np.float32(2 * half) + np.array([x0, y0, 0], dtype=np.float32)
+            points = points_back(seen.points * np.float32(2 * half), found.turn, 2 * half, 2 * half)
+            points += np.array([x0, y0, 0], dtype=np.float32)
             box = hull(points)
-            if box is None or overlap(box, hull_from_detection(found.box)) < AGREEMENT:
+            expected = hull_from_detection(found.box, found.turn)
+            if box is None or overlap(box, expected) < AGREEMENT:
                 continue  # it took a neighbour; a tighter picture may not show that one
-            return Face(
-                box=box,
-                detection=found.score,
-                landmarks=points,
-                blendshapes=_scores(result) if self.blendshapes else {},
-                pose=pose_from_matrix(result.facial_transformation_matrixes[0]),
-            )
-        if found.score < SURE:
+            face = seen.face(points, box, found.score, 90.0 * found.turn)
+            return self._set_upright(image, face, found.turn)
+        if found.score < SURE or found.turn:  # without landmarks it would be cropped unturned
             return None
         return Face(box=hull_from_detection(found.box), detection=found.score)
 
+    def _set_upright(self, image: NDArray[np.uint8], face: Face, turn: int) -> Face:
+        """The face as it is found with the picture turned so that it stands upright."""
+        roll = roll_of(face)
+        leaning = abs(math.remainder(math.degrees(roll) - 90.0 * turn, 360.0))
+        if leaning <= LEANING or face.landmarks is None:
+            return face
+        axes = np.array([[math.cos(roll), math.sin(roll)], [-math.sin(roll), math.cos(roll)]])
+        across = face.landmarks[:, :2] @ axes.T  # along the face's own axes
+        low, high = across.min(axis=0), across.max(axis=0)
+        side = detection_side(*(high - low).tolist())
+        x, y = ((low + high) / 2 + np.array([0.0, HULL_ABOVE * side])) @ axes
+        whole = max(8.0, ROOM[0] * side)
+        size = min(MOST_CROP, max(LEAST_CROP, round(whole)))
+        seen = self._seen(crop_at(image, Square(float(x), float(y), whole, roll), size))
+        if seen is None:
+            return face
+        points = seen.points * np.float32(whole)
+        points[:, :2] = (points[:, :2] - whole / 2) @ axes + np.array([x, y])
+        box = hull(points)
+        if box is None or overlap(box, face.box) < AGREEMENT:
+            return face
+        return seen.face(points, box, face.detection, math.degrees(roll))
 
-def _clear(found: list[Found]) -> int:
-    """How many are faces without doubt."""
-    return sum(f.score >= CLEAR for f in found)
+    def _seen(self, part: NDArray[np.uint8]) -> _Seen | None:
+        """What the landmarker says of one face; None where it sees none."""
+        result = self._landmarker.detect(self._to_image(part))
+        if not result.face_landmarks:
+            return None
+        points = [(p.x, p.y, p.z) for p in result.face_landmarks[0]]
+        return _Seen(
+            np.array(points, dtype=np.float32),
+            _scores(result) if self.blendshapes else {},
+            result.facial_transformation_matrixes[0],
+        )
 
 
-def _moved(
-    box: tuple[float, float, float, float], left: float, top: float, scale: float
-) -> tuple[float, float, float, float]:
-    """A box of a part, in the pixels of the picture that the part was cut from."""
-    x0, y0, x1, y1 = box
-    return ((x0 + left) * scale, (y0 + top) * scale, (x1 + left) * scale, (y1 + top) * scale)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """The landmarker's result: points (478, 3) in shares of its picture."""
+
+    points: NDArray[np.float32]
+    blendshapes: dict[str, float]
+    matrix: NDArray[np.floating]
+
+    def face(self, points: NDArray[np.float32], box: Box, score: float | None, roll: float) -> Face:
+        """As a face of the whole picture, which is turned by degrees against the one seen."""
+        return Face(
+            box=box,
+            detection=score,
+            landmarks=points,
+            blendshapes=self.blendshapes,
+            pose=pose_from_matrix(self.matrix, roll),
+        )
 
 
 def _enlarged(face: Face, scale: float) -> Face:

@@ -21,14 +21,25 @@ SMALL_PICTURE = 480
 # Hull of the landmarks against the detector's box, in its sides: medians of 295 faces of news
 # photos.
 _HULL_X, _HULL_Y, _HULL_W, _HULL_H = 0.002, -0.020, 0.952, 1.079
+HULL_ABOVE = -_HULL_Y
+"""How far the hull's centre lies above that of the detector's box, in its sides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A detection in the whole picture's pixels."""
+    """A detection in the whole picture's pixels.
+
+    Attributes:
+        box: of the detector.
+        score: in [0, 1].
+        tilt: degrees, clockwise, by which its eyes and mouth are turned as they are seen.
+        turn: quarter turns, clockwise, of the face; it was looked at with the picture turned back.
+    """
 
     box: Box
     score: float
+    tilt: float = 0.0
+    turn: int = 0
 
     @property
     def side(self) -> float:
@@ -93,13 +104,24 @@ def area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def hull_from_detection(box: Box) -> Box:
-    """Estimates the box of the landmarks' hull from the detector's box."""
+def hull_from_detection(box: Box, turn: int = 0) -> Box:
+    """Estimates the box of the landmarks' hull from the detector's box.
+
+    Args:
+        box: of the detector.
+        turn: quarter turns, clockwise, of the face.
+    """
     side = max(box[2] - box[0], box[3] - box[1])
-    x = (box[0] + box[2]) / 2 + _HULL_X * side
-    y = (box[1] + box[3]) / 2 + _HULL_Y * side
-    w, h = _HULL_W * side / 2, _HULL_H * side / 2
+    right, down, w, h = _HULL_X * side, _HULL_Y * side, _HULL_W * side / 2, _HULL_H * side / 2
+    for _ in range(turn % 4):
+        right, down, w, h = -down, right, h, w
+    x, y = (box[0] + box[2]) / 2 + right, (box[1] + box[3]) / 2 + down
     return (x - w, y - h, x + w, y + h)
+
+
+def detection_side(width: float, height: float) -> float:
+    """Estimates the side of the detector's box from the landmarks' hull."""
+    return max(width / _HULL_W, height / _HULL_H)
 
 
 def hull(landmarks: NDArray[np.float32]) -> Box | None:
