@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engines import Answer
+from mien.faces import can_be_whole
 from mien.media import Picture
 from mien.schema import Analysis, Face
 from mien.timeline import Timeline
@@ -68,8 +69,9 @@ def rows_of(entry: Pending, model: str) -> Iterator[Analysis]:
         warning = picture.error or f"{picture.source}: could not be read"
         yield Analysis(**common, status="unreadable", warnings=(warning,))
     elif not entry.faces:
+        crop = entry.tracks is None and can_be_whole(*picture.image.shape[:2])
         remedy = "; for a picture that is one face crop use --faces whole"
-        why = "no face was found" + ("" if entry.tracks is not None else remedy)
+        why = "no face was found" + (remedy if crop else "")
         yield Analysis(**common, status="no_face", warnings=(*picture.warnings, why))
     for number, (face, answer) in enumerate(zip(entry.faces, entry.answers, strict=True)):
         yield Analysis(

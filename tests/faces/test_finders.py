@@ -18,6 +18,7 @@ from mien.faces import (
     FinderError,
     MediaPipeFinder,
     WholeFinder,
+    can_be_whole,
     crop_face,
     landmarker,
     make_finder,
@@ -167,3 +168,10 @@ def test_real_errors_are_not_hidden() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "real" in done.stderr
     assert "chatter" not in done.stderr
+
+
+def test_whole_is_for_pictures_that_can_be_one_face() -> None:
+    assert can_be_whole(48, 48)
+    assert can_be_whole(640, 480)
+    assert not can_be_whole(1912, 2560)
+    assert not can_be_whole(200, 900)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mien.faces.detector import Search
 from mien.faces.pose import pose_from_matrix
 from mien.faces.search import Found, hull, hull_from_detection, merge, tile_sides, tile_starts
 
@@ -66,3 +68,43 @@ def test_pose_signs(yaw: float, pitch: float, roll: float) -> None:
 
 def test_pose_of_nothing() -> None:
     assert pose_from_matrix(np.zeros((4, 4))) is None
+
+
+@pytest.mark.parametrize("seen", [1.0, 0.5])
+def test_what_is_seen_weakly_counts_if_most_looks_agree(seen: float) -> None:
+    detector = Detector(seen)
+    image = np.zeros((900, 900, 3), np.uint8)
+    image[300:500, 300:500] = 255
+    found = Search(detector, lambda pixels: pixels).persistent(image)
+    if seen < 1:
+        assert found == []
+        return
+    (one,) = found
+    np.testing.assert_allclose(one.box, (300, 300, 500, 500), atol=20)
+
+
+class Detector:
+    """Takes white squares for faces, weakly, in a share of the pictures that hold one."""
+
+    def __init__(self, share: float) -> None:
+        self.share, self.count = share, 0
+
+    def detect(self, pixels: np.ndarray) -> SimpleNamespace:
+        rows, columns, _ = np.nonzero(pixels > 128)
+        if not len(rows):
+            return SimpleNamespace(detections=[])
+        self.count += 1
+        if self.share < 1 and self.count > 4 and self.count % round(1 / self.share):
+            return SimpleNamespace(detections=[])
+        x, y = int(columns.min()), int(rows.min())
+        box = SimpleNamespace(
+            origin_x=x, origin_y=y, width=int(np.ptp(columns)) + 1, height=int(np.ptp(rows)) + 1
+        )
+        points = [SimpleNamespace(x=0.4, y=0.4), SimpleNamespace(x=0.6, y=0.4)] * 2
+        return SimpleNamespace(
+            detections=[
+                SimpleNamespace(
+                    bounding_box=box, keypoints=points, categories=[SimpleNamespace(score=0.7)]
+                )
+            ]
+        )

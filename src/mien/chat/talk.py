@@ -18,7 +18,7 @@ from mien.engines import Answer, EngineError, ReadsPriors, Request, Responder, l
 from mien.engines.answers import task_of
 from mien.engines.load import EMBEDDED
 from mien.engines.prompted import PromptedEngine
-from mien.faces import Finder, crop_face, make_finder
+from mien.faces import Finder, can_be_whole, crop_face, make_finder
 from mien.faces.base import check_image
 from mien.language import label_line, prompt_for
 from mien.language.questions import Question, read_question
@@ -125,10 +125,9 @@ class Chat:
             self.image = read_picture(image, name=self.source)
         self.faces: list[Face] = (finder or make_finder(faces)).find(self.image)
         if not self.faces:
-            raise NoFaceError(
-                f"{self.source}: no face was found; for a picture that is one face crop use"
-                " --faces whole"
-            )
+            crop = can_be_whole(*self.image.shape[:2])
+            remedy = "; for a picture that is one face crop use --faces whole"
+            raise NoFaceError(f"{self.source}: no face was found" + (remedy if crop else ""))
         self._check(face)
         self.responder = responder or load_responder(
             model, device=device, endpoint=endpoint, key_env=key_env, batch_size=1

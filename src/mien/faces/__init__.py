@@ -5,7 +5,7 @@ from mien.faces.crop import CropSpec, Square, crop_at, crop_face, crop_square, i
 from mien.faces.follow import Follower, NearFinder
 from mien.faces.landmarker import MediaPipeFinder
 from mien.faces.track import Tracker
-from mien.faces.whole import WholeFinder
+from mien.faces.whole import WholeFinder, can_be_whole
 
 __all__ = [
     "FINDERS",
@@ -18,6 +18,7 @@ __all__ = [
     "Square",
     "Tracker",
     "WholeFinder",
+    "can_be_whole",
     "crop_at",
     "crop_face",
     "crop_square",

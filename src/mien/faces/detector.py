@@ -33,6 +33,10 @@ INPUT = 128  # side that the detector sees
 TILE_SCORE = 0.7
 CLEAR = 0.75
 MOST_HINTS = 8  # of unlikely detections in tiles that are looked at turned
+# Of what is seen weakly: the least score, how many are looked at in how wide squares, and the share
+# of looks that must see it again.
+LARGE = 0.08  # textures that persist are smaller, over the longer side
+WEAK, MOST_WEAK, ROOMS, ENOUGH = 0.57, 3, (2.5, 3.0, 3.5, 4.0, 4.5), 0.7
 SLACK = 0.1  # how much less a detection may score that is made as in an upright picture
 # Side of what is searched near a known face, over its side: a face at 0.4 of it is found surely,
 # and may have moved by three quarters of its side.
@@ -85,6 +89,32 @@ class Search:
         found = merge([one for one in found if one.score >= TILE_SCORE])
         return self._added(image, found, {one.turn for one in found})
 
+    def persistent(self, image: NDArray[np.uint8]) -> list[Found]:
+        """What is seen weakly at half the picture's side, but again and again in other frames.
+
+        Profiles are seen so, which the landmarker does not know: nothing confirms them but that
+        most looks, near and far and mirrored, agree.
+        """
+        height, width = image.shape[:2]
+        sides = tile_sides(width, height)[:1]
+        hints = [f for side in sides for f in self._level(Image.fromarray(image), side)]
+        least = LARGE * max(height, width)
+        hints = [f for f in merge(hints) if f.score >= WEAK and f.side >= least][:MOST_WEAK]
+        return merge([one for hint in hints for one in self._confirmed(image, hint)])
+
+    def _confirmed(self, image: NDArray[np.uint8], hint: Found) -> list[Found]:
+        """A weak detection, with the middle box of the looks, if enough of them see it."""
+        seen = []
+        for room in ROOMS:
+            for mirrored in (False, True):
+                looks = self._around(image, hint.box, 0, room=room, mirrored=mirrored)
+                same = [f for f in looks if f.score >= WEAK and same_face(f.box, hint.box)]
+                seen += sorted(same, key=lambda f: -f.score)[:1]
+        if len(seen) < ENOUGH * 2 * len(ROOMS) or max(f.score for f in seen) < TILE_SCORE:
+            return []
+        x0, y0, x1, y1 = np.median([f.box for f in seen], axis=0).tolist()
+        return [Found((x0, y0, x1, y1), max(f.score for f in seen))]
+
     def _added(
         self, image: NDArray[np.uint8], found: list[Found], turns: Iterable[int]
     ) -> list[Found]:
@@ -123,13 +153,25 @@ class Search:
         """A detection, at the turn of the picture at which it is seen best."""
         return righted(found, lambda turn: self._around(image, found.box, turn))
 
-    def _around(self, image: NDArray[np.uint8], box: Box, turn: int) -> list[Found]:
-        """Detections in a square around a box, seen at a turn."""
+    def _around(
+        self,
+        image: NDArray[np.uint8],
+        box: Box,
+        turn: int,
+        *,
+        room: float = NEAR,
+        mirrored: bool = False,
+    ) -> list[Found]:
+        """Detections in a square around a box, seen at a turn or mirrored."""
         x0, y0, x1, y1 = box
-        half = max(8, round(NEAR * max(x1 - x0, y1 - y0) / 2))
+        half = max(8, round(room * max(x1 - x0, y1 - y0) / 2))
         left, top = round((x0 + x1) / 2) - half, round((y0 + y1) / 2) - half
         part = cut(image, left, top, left + 2 * half, top + 2 * half)
-        found = self._turned(part, turn, lambda picture: self._level(picture, 2 * half))
+        if mirrored:
+            found = self._level(Image.fromarray(np.ascontiguousarray(part[:, ::-1])), 2 * half)
+            found = [replace(f, box=_mirrored(f.box, 2 * half)) for f in found]
+        else:
+            found = self._turned(part, turn, lambda picture: self._level(picture, 2 * half))
         return [replace(f, box=moved(f.box, left, top, 1.0)) for f in found]
 
     def _turned(
@@ -182,6 +224,10 @@ def _tilt(points: Any, shape: tuple[int, ...]) -> float:
     height, width = shape[:2]
     (ax, ay), (bx, by), _, mouth = [(p.x * width, p.y * height) for p in points[:4]]
     return tilt_of(((ax + bx) / 2, (ay + by) / 2), mouth)
+
+
+def _mirrored(box: Box, width: float) -> Box:
+    return (width - box[2], box[1], width - box[0], box[3])
 
 
 def _clear(found: list[Found]) -> int:

@@ -128,7 +128,10 @@ class MediaPipeFinder:
             again = self._found(look.image, partial(self._search.whole, look.image))
             if again:
                 return [_enlarged(face, look.scale) for face in again]
-        return []
+        return [
+            Face(box=hull_from_detection(one.box), detection=one.score)
+            for one in self._search.persistent(image)
+        ]
 
     def find_near(self, image: NDArray[np.uint8], known: list[Face]) -> list[Face]:
         """Finds faces near known ones, and large ones anywhere; in videos quicker than `find`.

@@ -8,6 +8,15 @@ from numpy.typing import NDArray
 from mien.faces.base import check_image
 from mien.schema import Face
 
+# Crops of faces are small and about square: those of public sets have 48 to 640 pixels.
+_MOST_SIDE, _MOST_RATIO = 1024, 1.6
+
+
+def can_be_whole(height: int, width: int) -> bool:
+    """Whether a picture of this size may be one face crop."""
+    short, long = sorted((height, width))
+    return long <= _MOST_SIDE and long <= _MOST_RATIO * short
+
 
 class WholeFinder:
     """Takes each picture as one face, without looking."""
