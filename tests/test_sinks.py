@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mien import facs, partfile, sinks
-from mien.columns import column_names, merge_sides, row_cells
+from mien.columns import OPENFACE_UNITS, column_names, merge_sides, openface_pose, row_cells
 from mien.schema import ActionUnit, Analysis, Course, Expression, Pose, SchemaError
 from mien.sinks import SinkError, open_sink, read_rows, to_frame
 
@@ -228,7 +229,8 @@ def test_standard_output(capsysbinary):
     assert [Analysis.from_json(line) for line in lines if line] == ROWS
     write(None, "csv", ROWS)
     text = capsysbinary.readouterr().out.decode()
-    assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == len(ROWS)
+    faces = [row for row in ROWS if row.kind == "face"]
+    assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == len(faces)
     with pytest.raises(SinkError, match="standard output"):
         open_sink("parquet", None)
 
@@ -245,8 +247,8 @@ def test_csv_has_the_columns_of_openface(tmp_path):
     rows = read_csv(tmp_path / "out")
     first = rows[0]
     assert tuple(first) == column_names(None)
-    assert tuple(first)[:3] == ("source", "kind", "frame")
-    assert (first["frame"], first["face_id"], first["timestamp"]) == ("0", "0", "0.0")
+    assert tuple(first)[:3] == ("source", "frame", "face_id")
+    assert (first["frame"], first["face_id"], first["timestamp"]) == ("1", "3", "0.0")
     assert (first["confidence"], first["success"], first["status"]) == ("0.98", "1", "ok")
     assert (first["AU12_r"], first["AU12_c"], first["AU12_p"]) == ("3.4", "1", "0.97")
     assert (first["AU04_r"], first["AU04_c"]) == ("0.0", "0")
@@ -257,12 +259,120 @@ def test_csv_has_the_columns_of_openface(tmp_path):
     assert (first["expression_happiness"], first["expression_contempt"]) == ("0.94", "")
     assert first["text"] == ROWS[0].text
     assert first["warnings"] == "small face; blurred; very"
-    assert (rows[2]["success"], rows[2]["status"], rows[2]["expression"]) == ("0", "no_face", "")
-    assert (rows[3]["frame"], rows[3]["timestamp"]) == ("", "")
-    assert (rows[4]["start"], rows[4]["end"], rows[4]["track_id"]) == ("0.5", "2.25", "0")
+    assert (rows[2]["success"], rows[2]["confidence"], rows[2]["expression"]) == ("0", "0.0", "")
+    assert (rows[3]["frame"], rows[3]["timestamp"], rows[3]["success"]) == ("", "", "0")
+    assert len(rows) == len(ROWS) - 1
+
+
+def test_people_and_clips_have_a_csv_of_their_own(tmp_path):
+    write(tmp_path / "rows.csv", "csv", ROWS)
+    (person,) = read_csv(tmp_path / "rows.people.csv")
+    assert tuple(person) == column_names(None, "people")
+    assert not {"success", "confidence"} & set(person)
+    assert [person[n] for n in ("kind", "face_id", "start", "end")] == ["track", "0", "0.5", "2.25"]
     # Of the expression whose apex is the row's time.
-    assert [rows[4][name] for name in ("onset", "apex", "offset")] == ["1.25", "1.5", "2.0"]
-    assert [rows[0][name] for name in ("onset", "apex", "offset")] == ["", "", ""]
+    assert [person[name] for name in ("onset", "apex", "offset")] == ["1.25", "1.5", "2.0"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["rows.csv", "rows.people.csv"]
+
+
+def test_pictures_make_no_file_of_people_and_leave_no_old_one(tmp_path):
+    write(tmp_path / "a.csv", "csv", ROWS[:2])
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+    write(tmp_path / "a.csv", "csv", ROWS)
+    assert len(read_csv(tmp_path / "a.people.csv")) == 1
+    write(tmp_path / "a.csv", "csv", ROWS[:2])
+    assert read_csv(tmp_path / "a.people.csv") == []
+
+
+def test_an_interruption_keeps_people_and_frames_that_belong_together(tmp_path):
+    write(tmp_path / "a.csv", "csv", ROWS)
+    with pytest.raises(KeyboardInterrupt), open_sink("csv", tmp_path / "a.csv"):
+        raise KeyboardInterrupt
+    assert len(read_csv(tmp_path / "a.people.csv")) == 1
+    with pytest.raises(KeyboardInterrupt), open_sink("csv", tmp_path / "a.csv") as sink:  # noqa: PT012
+        sink.write(ROWS[0])
+        raise KeyboardInterrupt
+    assert (len(read_csv(tmp_path / "a.csv")), len(read_csv(tmp_path / "a.people.csv"))) == (1, 0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.people.csv"]
+
+
+def test_a_clip_without_frames_stands_in_both(tmp_path):
+    clip = Analysis("bad.mp4", kind="clip", frame=None, time=None, status="unreadable",
+                    start=0.0, end=0.0, warnings=("bad.mp4: cut",))  # fmt: skip
+    write(tmp_path / "a.csv", "csv", [clip])
+    (row,) = read_csv(tmp_path / "a.csv")
+    assert [row[n] for n in ("success", "status", "frame")] == ["0", "unreadable", ""]
+    assert len(read_csv(tmp_path / "a.people.csv")) == 1
+
+
+def test_what_has_no_place_on_standard_output_is_counted(capsysbinary):
+    with open_sink("csv", None) as sink:
+        for row in ROWS:
+            sink.write(row)
+    assert sink.left_out == 1
+
+
+def test_a_script_for_openface_gets_right_means(tmp_path):
+    pd = pytest.importorskip("pandas")
+    rows = [
+        Analysis("c.mp4", frame=n, time=n / 10, face=0, track=0, detection=0.9, pose=Pose(0, 0, 0),
+                 action_units=(ActionUnit(12, True, 0.9, float(n)), ActionUnit(43, n > 2)))
+        for n in range(5)
+    ]  # fmt: skip
+    blank = Analysis("c.mp4", frame=5, time=0.5, status="no_face")
+    peak = Analysis("c.mp4", kind="track", frame=4, time=0.4, track=0, start=0.0, end=0.4,
+                    action_units=(ActionUnit(12, True, 0.9, 5.0),))  # fmt: skip
+    write(tmp_path / "a.csv", "csv", [*rows, blank, peak], action_units=(12, 43))
+    frame = pd.read_csv(tmp_path / "a.csv")
+    good = frame[(frame["success"] == 1) & (frame["confidence"] > 0.5)]
+    assert list(good["frame"]) == [1, 2, 3, 4, 5]
+    assert good["AU12_r"].mean() == 2.0
+    assert good["AU45_c"].mean() == pytest.approx(0.4)
+    assert frame["confidence"].min() == 0
+    table = to_frame([*rows, blank, peak])
+    assert table[table["success"] == 1]["AU12_r"].mean() == 2.0
+
+
+def _turned(pose):
+    """The rotation on OpenFace's axes, from what the angles of `Pose` say."""
+
+    def about(axis, degrees):
+        c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        a, b = [(1, 2), (2, 0), (0, 1)][axis]
+        made = np.eye(3)
+        made[a, a], made[a, b], made[b, a], made[b, b] = c, -s, s, c
+        return made
+
+    return about(1, -pose.yaw) @ about(0, -pose.pitch) @ about(2, pose.roll)
+
+
+@pytest.mark.parametrize("angles", [(20, 0, 0), (0, 15, 0), (0, 0, 170), (-35, 25, -130)])
+def test_pose_is_openfaces_rotation(angles):
+    pose = Pose(*angles)
+    rx, ry, rz = openface_pose(pose)
+    turned = _turned(Pose(0, -math.degrees(rx), 0)) @ _turned(Pose(-math.degrees(ry), 0, 0))
+    assert turned @ _turned(Pose(0, 0, math.degrees(rz))) == pytest.approx(_turned(pose))
+    yaw, pitch, _ = (math.radians(v) for v in angles)
+    # The nose, (0, 0, -1) when it points to the camera: right is yaw, up is pitch.
+    nose = _turned(pose) @ [0, 0, -1]
+    assert nose == pytest.approx(
+        [math.sin(yaw) * math.cos(pitch), -math.sin(pitch), -math.cos(yaw) * math.cos(pitch)]
+    )
+
+
+def test_signs_of_pose_are_openfaces():
+    assert openface_pose(Pose(30, 0, 0)) == pytest.approx((0, -math.pi / 6, 0))  # nose to the right
+    assert openface_pose(Pose(0, 30, 0)) == pytest.approx((-math.pi / 6, 0, 0))  # looks up
+    assert openface_pose(Pose(0, 0, 30)) == pytest.approx((0, 0, math.pi / 6))  # clockwise
+
+
+def test_spreadsheets_run_no_cell(tmp_path):
+    names = ("=cmd|' /C calc'!A0", "+1+1", "-2+3.jpg", "@SUM(1)", "\t=1", "\r=1", "\uff1d1")
+    rows = [Analysis(n, text=n, warnings=(n,), valence=-0.5, detection=0.5) for n in names]
+    write(tmp_path / "a.csv", "csv", rows)
+    for row, name in zip(read_csv(tmp_path / "a.csv"), names, strict=True):
+        assert {row["source"], row["text"], row["warnings"]} == {f"'{name}"}
+        assert float(row["valence"]) == -0.5  # numbers stay numbers
 
 
 def test_csv_holds_neither_nan_nor_none(tmp_path):
@@ -272,9 +382,10 @@ def test_csv_holds_neither_nan_nor_none(tmp_path):
 
 
 def test_csv_units_are_those_of_the_model(tmp_path):
-    write(tmp_path / "out", "csv", ROWS, action_units=(12, 1))
+    write(tmp_path / "out", "csv", ROWS, action_units=(12, 43))
     names = [n for n in read_csv(tmp_path / "out")[0] if n.startswith("AU")]
-    assert names == ["AU12_r", "AU01_r", "AU12_c", "AU01_c", "AU12_p", "AU01_p"]
+    assert {n[:4] for n in names} == {f"AU{au:02d}" for au in (*OPENFACE_UNITS, 43)}
+    assert len(names) == 3 * (len(OPENFACE_UNITS) + 1)
     with pytest.raises(ValueError, match="unknown action unit 3"):
         open_sink("csv", tmp_path / "out", action_units=(3,))
 
@@ -333,13 +444,14 @@ def test_writing_outside_a_with_block_is_an_error(tmp_path):
 def test_frame():
     pytest.importorskip("pandas")
     frame = to_frame(ROWS)
-    assert list(frame.columns) == list(column_names(None))
+    assert list(frame.columns) == list(column_names(None, "all"))
     assert frame["AU12_r"].dtype == float
     assert frame["AU12_r"][0] == 3.4
     assert math.isnan(frame["AU01_r"][0])
     assert frame["AU12_c"].sum() == 2
-    assert frame["success"].tolist() == [1, 1, 0, 0, 1, 1]
-    assert to_frame([]).shape == (0, len(column_names(None)))
+    assert frame["success"].isna().tolist() == [row.kind != "face" for row in ROWS]
+    assert frame["success"].sum() == 3
+    assert to_frame([]).shape == (0, len(column_names(None, "all")))
 
 
 def test_frame_without_pandas_says_what_to_install(monkeypatch):

@@ -1,49 +1,70 @@
 """Rows as flat cells (CSV, data frames) and as typed nested values (Parquet).
 
-The flat columns follow OpenFace where it has them: ``frame, face_id, timestamp, confidence,
-success``, ``AU12_r`` (intensity 0 to 5) and ``AU12_c`` (present, 0 or 1). ``AU12_p`` is mien's
-probability.
+The flat columns follow OpenFace 2 where it has them: ``frame`` (from 1), ``face_id``,
+``timestamp, confidence, success``, ``pose_Rx`` (radians), ``AU12_r`` (intensity 0 to 5) and
+``AU12_c`` (present, 0 or 1). ``AU12_p`` is mien's probability. Rows of faces have columns of their
+own, and so have those of people and clips, so that a mean over a column is one over frames.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mien import facs
 from mien.notation import printable
-from mien.schema import SCHEMA_VERSION, ActionUnit, Analysis, Course
+from mien.schema import SCHEMA_VERSION, ActionUnit, Analysis, Course, Pose
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_HEAD = (
-    *("source", "kind", "frame", "face_id", "track_id", "timestamp", "start", "end"),
-    *("confidence", "success", "status", "box_x0", "box_y0", "box_x1", "box_y1"),
-    *("pose_yaw", "pose_pitch", "pose_roll", "expression", "expression_set"),
+OPENFACE_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 28, 45)
+"""Units with columns in OpenFace's files: these have some here, too, whatever the model knows."""
+
+_PLACE = ("frame", "face_id", "timestamp")
+_FOUND = ("confidence", "success")
+_SPAN = ("start", "end", "onset", "apex", "offset")
+_LOOK = (
+    *("pose_Rx", "pose_Ry", "pose_Rz", "pose_yaw", "pose_pitch", "pose_roll"),
+    *("box_x0", "box_y0", "box_x1", "box_y1", "expression", "expression_set"),
 )
-_TAIL = ("valence", "arousal", "text", "model", "warnings", "onset", "apex", "offset")
+_TAIL = ("valence", "arousal", "text", "model", "warnings")
 
 _WORDS = {"source", "kind", "status", "expression", "expression_set", "text", "model", "warnings"}
-_WHOLE = {"frame", "face_id", "track_id", "success"}
+_WHOLE = {"frame", "face_id", "success"}
+
+# What a spreadsheet takes for the beginning of a formula, in its wide forms, too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+Table = Literal["faces", "people", "all"]
 
 
-def column_names(action_units: Sequence[int] | None) -> tuple[str, ...]:
+def column_names(action_units: Sequence[int] | None, table: Table = "faces") -> tuple[str, ...]:
     """Names of the flat columns, in order.
 
     Args:
-        action_units: units with columns of their own; None is every unit that mien knows.
+        action_units: units with columns of their own, beside those of OpenFace; None is every unit
+            that mien knows.
+        table: for rows of faces; of people and clips; or for all of them.
 
     Raises:
         ValueError: on a unit that mien does not know.
     """
-    units = tuple(facs.ACTION_UNITS) if action_units is None else tuple(action_units)
+    units = facs.ACTION_UNITS if action_units is None else action_units
     for unit in units:
         facs.au_info(unit)
+    shown = sorted({*units, *OPENFACE_UNITS})
     scores = (f"expression_{name}" for name in facs.EXPRESSIONS)
-    cells = (f"AU{unit:02d}_{what}" for what in "rcp" for unit in units)
-    return (*_HEAD, *scores, *cells, *_TAIL)
+    cells = (f"AU{unit:02d}_{what}" for what in "rcp" for unit in shown)
+    head = {
+        "faces": ("source", *_PLACE, *_FOUND, "status"),
+        "people": ("source", "kind", "face_id", *_SPAN, "frame", "timestamp", "status"),
+        "all": ("source", "kind", *_PLACE, *_FOUND, "status", *_SPAN),
+    }
+    return (*head[table], *_LOOK, *scores, *cells, *_TAIL)
 
 
 def column_dtypes(names: Sequence[str]) -> dict[str, str]:
@@ -57,19 +78,21 @@ def column_dtypes(names: Sequence[str]) -> dict[str, str]:
     return {name: dtype(name) for name in names}
 
 
+def safe_text(text: str) -> str:
+    """Text that a spreadsheet shows and does not run: behind an apostrophe, where need be."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def row_cells(row: Analysis) -> dict[str, Any]:
     """A row as column name to value; what is unknown is None or left out."""
     cells: dict[str, Any] = {
         "source": printable(row.source),
         "kind": row.kind,
-        "frame": row.frame,
-        "face_id": row.face,
-        "track_id": row.track,
+        "frame": None if row.frame is None else row.frame + 1,
+        "face_id": row.face if row.track is None else row.track,
         "timestamp": row.time,
         "start": row.start,
         "end": row.end,
-        "confidence": row.detection,
-        "success": int(row.status == "ok"),
         "status": row.status,
         "valence": row.valence,
         "arousal": row.arousal,
@@ -77,6 +100,9 @@ def row_cells(row: Analysis) -> dict[str, Any]:
         "model": row.model,
         "warnings": printable("; ".join(row.warnings)) or None,
     }
+    if row.kind == "face":
+        cells["success"] = int(row.status == "ok")
+        cells["confidence"] = 0.0 if row.status == "no_face" else row.detection
     main = main_course(row)
     if main is not None:
         cells |= {"onset": main.onset, "apex": main.apex, "offset": main.offset}
@@ -84,16 +110,41 @@ def row_cells(row: Analysis) -> dict[str, Any]:
         cells |= zip(("box_x0", "box_y0", "box_x1", "box_y1"), row.box, strict=True)
     if row.pose is not None:
         cells |= {f"pose_{k}": getattr(row.pose, k) for k in ("yaw", "pitch", "roll")}
+        cells |= zip(("pose_Rx", "pose_Ry", "pose_Rz"), openface_pose(row.pose), strict=True)
     if row.expression is not None:
         cells["expression"] = row.expression.label
         cells["expression_set"] = row.expression.label_set
         scores = row.expression.scores or {}
         cells |= {f"expression_{name}": score for name, score in scores.items()}
-    for unit in merge_sides(row.action_units or ()):
+    units = {unit.au: unit for unit in merge_sides(row.action_units or ())}
+    if 43 in units and 45 not in units:  # in one frame a blink is an eye that is closed
+        units[45] = replace(units[43], au=45)
+    for unit in units.values():
         cells[f"AU{unit.au:02d}_r"] = unit.intensity
         cells[f"AU{unit.au:02d}_c"] = None if unit.present is None else int(unit.present)
         cells[f"AU{unit.au:02d}_p"] = unit.probability
     return cells
+
+
+def openface_pose(pose: Pose) -> tuple[float, float, float]:
+    """OpenFace's ``pose_Rx, pose_Ry, pose_Rz`` in radians, from mien's angles.
+
+    OpenFace's axes are those of the picture, x to the right, y down and z away from the camera, and
+    its rotation is Rx Ry Rz: Rx is positive where the face looks down, Ry where it turns to the
+    left edge of the picture, Rz where the head is turned clockwise. mien turns by yaw last, so the
+    angles are not merely those of mien with other signs.
+    """
+    yaw, pitch, roll = (math.radians(v) for v in (pose.yaw, pose.pitch, pose.roll))
+    # R = Ry(-yaw) Rx(-pitch) Rz(roll) on these axes; only the entries that are needed.
+    sy, cy, sx, cx = math.sin(-yaw), math.cos(yaw), math.sin(-pitch), math.cos(pitch)
+    sz, cz = math.sin(roll), math.cos(roll)
+    r00, r01, r02 = cy * cz + sy * sx * sz, sy * sx * cz - cy * sz, sy * cx
+    r12, r22 = -sx, cy * cx
+    return (
+        math.atan2(-r12, r22),
+        math.asin(max(-1.0, min(1.0, r02))),
+        math.atan2(-r01, r00),
+    )
 
 
 def main_course(row: Analysis) -> Course | None:

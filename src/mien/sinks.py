@@ -13,7 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from mien.columns import column_names, parquet_schema, row_cells, row_from_parquet, row_to_parquet
+from mien.columns import (
+    column_names,
+    parquet_schema,
+    row_cells,
+    row_from_parquet,
+    row_to_parquet,
+    safe_text,
+)
 from mien.partfile import PartFile, SinkError, StandardOutput, Target, sink_error
 from mien.schema import Analysis, SchemaError
 
@@ -28,7 +35,13 @@ _ROW_GROUP = 1024
 
 
 class Sink(Protocol):
-    """Takes rows one by one; used as a context manager."""
+    """Takes rows one by one; used as a context manager.
+
+    Attributes:
+        left_out: rows of people and clips for which there was no place.
+    """
+
+    left_out: int
 
     def __enter__(self) -> Self: ...
 
@@ -54,8 +67,9 @@ def open_sink(
     Args:
         format: how rows are written.
         out: the file; an old one is replaced when the sink is closed. None is standard output.
-        action_units: the units that get columns in CSV, by default all that mien knows. A row's
-            other units do not appear in CSV; the other formats hold whatever a row has.
+        action_units: the units that get columns in CSV beside those of OpenFace, by default all
+            that mien knows. A row's other units do not appear in CSV; the other formats hold
+            whatever a row has.
 
     Raises:
         SinkError: if nothing can be written there.
@@ -69,11 +83,16 @@ def open_sink(
     if format == "jsonl":
         return _JsonlSink(target)
     if format == "csv":
-        return _CsvSink(target, column_names(action_units))
+        people = PartFile(people_file(out)) if isinstance(target, PartFile) and out else None
+        if people is not None and (people.direct or target.direct):  # type: ignore[union-attr]
+            people = None
+        return _CsvSink(target, people, action_units)
     raise ValueError(f"format is {format!r}, not jsonl, csv or parquet")
 
 
 class _TextSink:
+    left_out = 0
+
     def __init__(self, target: Target) -> None:
         self._target = target
         self._rows = 0
@@ -99,33 +118,87 @@ class _JsonlSink(_TextSink):
 
 
 class _CsvSink(_TextSink):
-    def __init__(self, target: Target, columns: Sequence[str]) -> None:
+    """Rows of faces; those of people and clips stand in a file beside it, made when one comes."""
+
+    def __init__(self, target: Target, people: PartFile | None, units: Sequence[int] | None):
         super().__init__(target)
-        self._columns = columns
+        self._columns = column_names(units)
+        self._people, self._people_columns = people, column_names(units, "people")
+        self._told = 0
+        self._seen: str | None = None
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._line(self._columns)
+        self._target.append(_csv_line(self._columns))
         return self
 
-    def write(self, row: Analysis) -> None:
-        cells = row_cells(row)
-        self._line([_csv_cell(cells.get(name)) for name in self._columns])
-        self._rows += 1
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        keep = kind is None or self._rows > 0
+        try:
+            if self._people is not None:
+                if not self._told and keep and self._people.target.exists():
+                    self._open_people()  # without rows: what is there is of an earlier run
+                self._people.close(keep=keep)
+        finally:
+            super().__exit__(kind, error, trace)
 
-    def _line(self, cells: Sequence[Any]) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(cells)
-        self._target.append(text.getvalue().encode("utf-8", "backslashreplace"))
+    def write(self, row: Analysis) -> None:
+        # A clip of which no frame was read would else be missing among the faces.
+        lost = row.status == "unreadable" and row.source != self._seen
+        if row.kind == "face" or lost:
+            self._target.append(_csv_row(row, self._columns))
+            self._rows += 1
+            self._seen = row.source
+        if row.kind != "face":
+            if self._people is not None:
+                if not self._told:
+                    self._open_people()
+                self._people.append(_csv_row(row, self._people_columns))
+            else:
+                self.left_out += 1
+            self._told += 1
+
+    def _open_people(self) -> None:
+        assert self._people is not None
+        self._people.open()
+        self._people.append(_csv_line(self._people_columns))
+
+
+def people_file(out: Path) -> Path:
+    """Where the rows of people and clips of a CSV stand: "rows.people.csv" for "rows.csv"."""
+    return out.with_name(f"{out.stem}.people{out.suffix}")
+
+
+def _csv_row(row: Analysis, columns: Sequence[str]) -> bytes:
+    cells = row_cells(row)
+    if row.kind != "face":
+        cells |= {"success": 0}  # where it stands among the faces, none was found
+    return _csv_line([_csv_cell(cells.get(name)) for name in columns])
+
+
+def _csv_line(cells: Sequence[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # so that both are quoted in cells
+    line = text.getvalue().removesuffix("\r\n") + "\n"
+    return line.encode("utf-8", "backslashreplace")
 
 
 def _csv_cell(value: Any) -> Any:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return safe_text(value)
     return round(value, 6) if isinstance(value, float) else value
 
 
 class _ParquetSink:
+    left_out = 0
+
     def __init__(self, file: PartFile) -> None:
         if file.direct:
             raise SinkError(f"cannot write {file.path}: Parquet needs an ordinary file")
@@ -194,6 +267,8 @@ class _ParquetSink:
 def to_frame(rows: Iterable[Analysis]) -> pandas.DataFrame:
     """The rows as a pandas data frame with the columns of the CSV; unknown values are missing.
 
+    Rows of people and clips have no ``success``, so that what it selects are frames.
+
     Raises:
         ImportError: if pandas is not installed.
     """
@@ -203,7 +278,7 @@ def to_frame(rows: Iterable[Analysis]) -> pandas.DataFrame:
         raise ImportError("data frames need pandas: pip install 'mien[frame]'") from None
     from mien.columns import column_dtypes
 
-    names = column_names(None)
+    names = column_names(None, "all")
     table = [[cells.get(name) for name in names] for cells in map(row_cells, rows)]
     return pd.DataFrame(table, columns=list(names)).astype(column_dtypes(names))
 

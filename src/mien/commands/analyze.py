@@ -29,6 +29,11 @@ from mien.table import render_table
 from mien.terminal import Console, shown
 from mien.weights import WeightsError
 
+_LEFT_OUT = (
+    "this CSV holds frames alone; with --out FILE.csv people and clips stand in FILE.people.csv, "
+    "and --format jsonl holds all"
+)
+
 SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -102,6 +107,8 @@ def run_analyze(
                     progress.console.print(shown(line), soft_wrap=True)
                 progress.update(task, description="faces")
                 progress.advance(task)
+            if outputs.sink is not None and outputs.sink.left_out:
+                errors.print(_LEFT_OUT, soft_wrap=True)
     except (SinkError, EngineError) as error:
         errors.print(f"error: {error}", soft_wrap=True)
         return 1

@@ -95,7 +95,7 @@ def openface(row: Mapping[str, Any], units: Sequence[int]) -> list[str]:
     Columns are those of `openface_columns`.
     """
     labelled = {u["au"]: u for u in row["labels"]["action_units"] or ()}
-    cells = [row["source"] + "/" + row["sample"], "0", "0", "0", "", "1"]
+    cells = [row["source"] + "/" + row["sample"], "1", "0", "0", "", "1"]
     for au in units:
         unit = labelled.get(au)
         value = None if unit is None else unit["intensity"] if unit["present"] else 0.0

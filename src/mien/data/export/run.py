@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien import facs
+from mien.columns import safe_text
 from mien.data.build.settings import BuildError
 from mien.data.build.shards import Folder
 from mien.data.export import formats
@@ -156,7 +157,7 @@ def _csv(folder: Folder) -> Iterator[str]:
     for row in folder.rows():
         key = (row["source"], row["sample"])
         if key != last:  # rows of a sample stand together
-            yield _cells(formats.openface(row, units), ",")
+            yield _cells(map(safe_text, formats.openface(row, units)), ",")
         last = key
 
 
