@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A part may import the parts of lower lines, and itself.
 ORDER = (
     ("untrusted",),
-    ("facs", "arkit", "checks", "datasets", "partfile", "terminal", "weights"),
+    ("facs", "arkit", "checks", "datasets", "partfile", "quick_start", "terminal", "weights"),
     ("schema",),
     ("sample", "media", "language", "metrics", "notation", "timeline"),
     ("faces", "synth", "columns", "draw", "table"),

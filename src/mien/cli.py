@@ -152,8 +152,12 @@ def analyze(
 
     Exit codes: 0 done, 1 nothing could be read or an output failed, 2 wrong usage, 130 interrupted.
     """
-    from mien.commands.analyze import run_analyze
-    from mien.engines.track_clips import ClipFrames
+    from mien.engines.load import is_embedded
+    from mien.quick_start import quick_start
+
+    with quick_start(is_embedded(model) and quantize is None):
+        from mien.commands.analyze import run_analyze
+        from mien.engines.track_clips import ClipFrames
 
     if fps is None and frames is None and every is None and not scenes:
         fps = 5.0

@@ -17,11 +17,12 @@ from mien.draw import overlay as draw_overlay
 from mien.draw import save_overlay
 from mien.draw.video import overlay_video, video_suffix
 from mien.engines import EngineError
-from mien.engines.load import PICTURES
+from mien.engines.load import PICTURES, is_embedded
 from mien.engines.track_clips import ClipFrames
 from mien.faces import FinderError
 from mien.looked import Looked
 from mien.media import Sampling, expand_inputs
+from mien.quick_start import quick_start
 from mien.report import ClipItem, ReportItem, ReportWriter, shrunk
 from mien.schema import Analysis
 from mien.sinks import Sink, SinkError, open_sink
@@ -70,16 +71,17 @@ def run_analyze(
         return 2
     try:
         agree_to_send([model], endpoint, yes=yes, errors=errors)
-        analyzer = load(
-            model,
-            faces=faces,
-            device=device,
-            batch_size=batch_size,
-            endpoint=endpoint,
-            key_env=key_env,
-            quantize=quantize,
-            clip_frames=clip_frames,
-        )
+        with quick_start(is_embedded(model) and quantize is None):
+            analyzer = load(
+                model,
+                faces=faces,
+                device=device,
+                batch_size=batch_size,
+                endpoint=endpoint,
+                key_env=key_env,
+                quantize=quantize,
+                clip_frames=clip_frames,
+            )
     except (EngineError, FinderError, WeightsError) as error:
         errors.print(f"error: {error}", soft_wrap=True)
         return 2

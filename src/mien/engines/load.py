@@ -229,6 +229,11 @@ def own_folder(model: str) -> Path | None:
     return Path(model) if own else None
 
 
+def is_embedded(model: str | None) -> bool:
+    """Whether a name, or none, stands for a model inside the package."""
+    return model is None or model in EMBEDDED
+
+
 def default_clip_model() -> str | None:
     """Name of the embedded model that reads clips; None where this installation has none.
 

@@ -38,7 +38,10 @@ def load_processor(model: str | Path, config: Any) -> Any:
 
 
 def _without_video(model: str | Path, config: Any, error: Exception) -> Any:
-    from transformers import AutoImageProcessor, AutoTokenizer
+    from transformers import AutoTokenizer
+
+    # Not from the top level: before transformers 5.18 that asks for torchvision.
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     kind: Any = PROCESSOR_MAPPING.get(type(config), None)

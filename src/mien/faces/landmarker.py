@@ -44,10 +44,17 @@ from mien.faces.search import (
 )
 from mien.faces.second_look import second_looks
 from mien.faces.turned import points_back
+from mien.quick_start import loaded_on_use
 from mien.schema import Box, Face
 from mien.weights import verify
 
 LANDMARKER_CONFIDENCE = 0.3
+# Parts of MediaPipe that finding faces leaves alone, and what they draw with.
+_UNUSED = (
+    "matplotlib.pyplot",
+    "mediapipe.tasks.python.audio",
+    "mediapipe.tasks.python.text",
+)
 SURE = 0.9  # false detections without landmarks reach 0.84
 AGREEMENT = 0.35  # least intersection over union of the points' box and the detector's
 # Side of the landmarker's picture over the detector's box, and its limits in pixels.
@@ -269,8 +276,9 @@ def _start(bundle: bytes, min_detection: float, blendshapes: bool) -> tuple[Any,
     import io
 
     try:
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
+        with loaded_on_use(*_UNUSED):
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
 
         with zipfile.ZipFile(io.BytesIO(bundle)) as files:
             network = files.read("face_detector.tflite")

@@ -1,0 +1,132 @@
+"""A sooner first answer: what a run of an embedded model does not need is not imported.
+
+Transformers imports most of torch's compiler, distributed training and SciPy at its start. A
+command that asks an embedded model on one device uses none of it. What is held back here is held
+back while the block lasts; whatever is imported later is the real thing.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.abc
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+_ABSENT = (
+    "is_torch_distributed_available",
+    "is_accelerate_available",
+    "is_scipy_available",
+)
+"""Parts that Transformers can do without, by the functions with which it asks for them."""
+
+_COMPILER = "torch._dynamo"
+
+
+@contextmanager
+def quick_start(wanted: bool = True) -> Iterator[None]:
+    """Imports and loads an embedded model without what only training and compiling need.
+
+    For a process that does nothing else: Transformers' modules that are imported inside believe
+    for good that they run on one process. Numbers are the same.
+
+    Args:
+        wanted: False does nothing.
+    """
+    if not wanted:
+        yield
+        return
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Threads that wait for the next layer would count as work; they look less often instead.
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    collecting = gc.isenabled()
+    gc.disable()  # nothing that an import makes is garbage
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(_without_compiler())
+            import transformers.utils
+            import transformers.utils.import_utils as asked
+
+            for place in (transformers.utils, asked):
+                for name in _ABSENT:
+                    if hasattr(place, name):
+                        stack.enter_context(mock.patch.object(place, name, _no))
+            yield
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
+
+
+@contextmanager
+def loaded_on_use(*names: str) -> Iterator[None]:
+    """Modules of these names, where imported inside, are loaded when they are first used.
+
+    They are the real modules and stay in place; whoever uses them later notices nothing.
+    """
+    finder = _Later([name for name in names if name not in sys.modules])
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Later(importlib.abc.MetaPathFinder):
+    def __init__(self, names: Sequence[str]):
+        self.names = set(names)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self.names:
+            return None
+        self.names.remove(name)  # the search below asks this finder again
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+        return spec
+
+
+def _no(*_: Any, **__: Any) -> bool:
+    return False
+
+
+class _CompilerNotYet(ModuleType):
+    """`torch._dynamo` before it is imported: its marks on functions do nothing.
+
+    Its modules can be imported, but for those that need the compiler itself.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _as_it_is
+
+
+def _as_it_is(function: Any = None, *_: Any, **__: Any) -> Any:
+    return function if callable(function) else _as_it_is
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    import torch
+
+    if _COMPILER in sys.modules:
+        yield
+        return
+    stand_in = _CompilerNotYet(_COMPILER)
+    stand_in.__path__ = [f"{place}/_dynamo" for place in torch.__path__]
+    sys.modules[_COMPILER] = stand_in
+    torch._dynamo = stand_in
+    try:
+        yield
+    finally:
+        if sys.modules.get(_COMPILER) is stand_in:
+            del sys.modules[_COMPILER], torch._dynamo
