@@ -22,6 +22,7 @@ from mien.data.pictures import open_frames, open_image
 from mien.data.readers import LayoutError, read
 from mien.data.readers.ferplus import NO_FACE, UNKNOWN, decide
 from mien.data.readers.table import sample_of
+from mien.data.readers.table_columns import canonical
 from mien.sample import Sample
 from mien.schema import Expression
 from tests.data import layouts
@@ -45,7 +46,7 @@ def test_what_a_row_says_is_in_the_sample_and_the_rest_is_none(
     text = io.StringIO()
     csv.writer(text).writerows([names, ["a.png", word, present, intensity, valence, subject]])
     (row,) = csv.DictReader(io.StringIO(text.getvalue()))
-    sample = sample_of(row)
+    sample = sample_of({new: row[name] for name, new in canonical(names).items()})
 
     def said(cell: str) -> str | None:
         return None if cell.strip().lower() in ("", "nan", "none", "unknown") else cell
@@ -83,7 +84,7 @@ def test_one_label_set_for_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("picture,expression\n", "no column image or video in expression, picture"),
+        ("face,expression\n", "no column image or video in face, expression"),
         ("image,AU3\na.png,1\n", "AU3 is no unit that mien knows"),
         ("", "labels.csv: empty; copy or download it again"),
     ],
@@ -97,7 +98,7 @@ def test_tables_that_are_none(text: str, message: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({"AU1": "9"}, "AU1 is 9, not 0 or 1"),
+        ({"AU1_c": "9"}, "AU1_c is 9, not 0 or 1"),
         ({"AU1_r": "7"}, "intensity is 7"),
         ({"expression": "moody"}, "unknown expression 'moody'"),
         ({"x0": "1", "y0": "2"}, "a box needs x0, y0, x1 and y1"),
@@ -169,10 +170,10 @@ def test_parquet_with_the_columns_of_a_table(name: str, image: str, tmp_path: Pa
 
 
 def test_parquet_of_other_columns_says_which_are_wanted(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"picture": ["a.png"]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"face": ["a.png"]}), tmp_path / "a.parquet")
     with pytest.raises(LayoutError, match="no table with a column image or video"):
         list(read("synth", tmp_path))
-    with pytest.raises(LayoutError, match="no column image or video in picture"):
+    with pytest.raises(LayoutError, match="no column image or video in face"):
         list(read("csv", tmp_path, file="a.parquet"))
 
 

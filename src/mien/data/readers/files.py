@@ -12,31 +12,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.data.readers.base import LayoutError
+from mien.data.readers.table_form import form_of
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+EXTRA = "(beyond the last column)"
+"""Name of the cells for which a table has no column."""
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+
 VIDEOS = frozenset({".mp4", ".avi", ".mkv", ".mov", ".webm"})
 
 
 def csv_rows(
-    path: Path, *, columns: Sequence[str] | None = None, delimiter: str = ","
+    path: Path, *, columns: Sequence[str] | None = None, delimiter: str | None = None
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a table as column name to stripped text, with ``file:line`` for errors.
 
     Args:
-        path: a UTF-8 file, with or without byte order mark.
+        path: a file in UTF-8, UTF-16 or Windows-1252, see `table_form`.
         columns: names of the columns of a file that may have no header; a first line that begins
             with the first of them is still taken for one.
-        delimiter: between cells.
+        delimiter: between cells; seen in the first line by default.
 
     Raises:
         LayoutError: if the file is empty or is not text.
+
+    Cells beyond the last column stand under the name `EXTRA`.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, delimiter=delimiter)
+        form = form_of(path, columns)
+        with path.open(encoding=form.encoding, newline="") as file:
+            if form.skip:
+                file.readline()
+            lines = csv.reader(file, delimiter=delimiter or form.delimiter)
             first = next(lines, None)
             if first is None:
                 raise LayoutError(f"{path}: empty; copy or download it again")
@@ -48,12 +58,46 @@ def csv_rows(
                 if cells:
                     yield f"{path}:{lines.line_num}", _cells(names, cells)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise LayoutError(f"{path}: not a table in UTF-8 ({error}); copy it again") from error
+        raise LayoutError(f"{path}: no sound table ({error}); copy it again") from error
+
+
+def csv_header(path: Path) -> list[str]:
+    """Names in the first line of a table, as they stand there.
+
+    Raises:
+        LayoutError: as `csv_rows`.
+    """
+    form = form_of(path)
+    try:
+        with path.open(encoding=form.encoding, newline="") as file:
+            if form.skip:
+                file.readline()
+            names = next(csv.reader(file, delimiter=form.delimiter), None)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LayoutError(f"{path}: no sound table ({error}); copy it again") from error
+    if names is None:
+        raise LayoutError(f"{path}: empty; copy or download it again")
+    return [name.strip() for name in names]
 
 
 def _cells(names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     # Missing cells at the end are left out, so that asking for them names the column.
-    return {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
+    row = {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
+    more = [cell for cell in cells[len(names) :] if cell.strip()]
+    return {**row, EXTRA: ", ".join(more)} if more else row
+
+
+def decimal(text: str) -> float:
+    """A number, also one with a decimal comma.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)
+    except ValueError:
+        short = text if len(text) <= 40 else f"{text[:37]}..."
+        raise ValueError(f"{short!r} is not a number") from None
 
 
 def text_lines(path: Path) -> Iterator[tuple[str, str]]:
