@@ -1,6 +1,7 @@
 """The shipped model for clips: whole, small, and the same alone and in a batch."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,23 +10,20 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from mien.engines.local_model import LocalModel
-from mien.models.shared_weights import export_full
+from mien.models.priors import EncoderEmbedding, FacePriors
 from mien.weights import ROOT, verify
 
-LIMIT = 7_000_000
-"""Bytes that nano-video may add to the package."""
-TOTAL = 30_000_000
+TOTAL = 45_000_000
 """Bytes of all weights in the package."""
 
 
 def test_size_and_manifest():
     folder = verify("nano_video")
     listed = json.loads((ROOT / "manifest.json").read_text())["nano_video"]
-    assert {"own.safetensors", "shared.json", "config.json"} <= set(listed)
-    assert "model.safetensors" not in listed
-    assert sum(entry["bytes"] for entry in listed.values()) < LIMIT
+    assert {"model.safetensors", "config.json"} <= set(listed)
     assert sum(f.stat().st_size for f in ROOT.rglob("*") if f.is_file()) < TOTAL
-    assert not [n for n in load_file(folder / "own.safetensors") if "vision_tower" in n]
+    weights = load_file(folder / "model.safetensors")
+    assert {t.dtype for t in weights.values() if t.is_floating_point()} == {torch.float16}
     assert (folder / "CARD.md").is_file()
 
 
@@ -71,8 +69,19 @@ def test_alone_and_in_a_batch(core, crops):
 
 
 @slow
-def test_exported_folder_is_the_same_model(core, crops, tmp_path):
-    export_full(verify("nano_video"), tmp_path)
-    other = LocalModel.from_folder(tmp_path, name="other", device=torch.device("cpu"))
-    for one, two in zip(core.look([crops]).scores, other.look([crops]).scores, strict=True):
-        assert np.allclose(one, two, atol=0.05)  # stored in half precision
+def test_it_stands_by_itself(core, crops, tmp_path):
+    """Copied elsewhere, it loads without anything of nano, and makes its own face embedding."""
+    place = tmp_path / "copy"
+    shutil.copytree(verify("nano_video"), place)
+    other = LocalModel.from_folder(place, name="other", device=torch.device("cpu"))
+    known = [[FacePriors()] * len(crops)]
+    for one, two in zip(
+        core.look([crops], known).scores, other.look([crops], known).scores, strict=True
+    ):
+        assert np.array_equal(one, two)
+    embedding = EncoderEmbedding(core.model, core.processor.image_processor)(crops)
+    given = [[FacePriors(embedding=row) for row in embedding]]
+    unknown = [[None] * len(crops)]
+    own, told, bare = (core.look([crops], p).scores[0] for p in (known, given, unknown))
+    assert np.allclose(own, told, atol=1e-4)
+    assert not np.allclose(own, bare, atol=1e-4)

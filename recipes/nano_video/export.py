@@ -1,4 +1,4 @@
-"""The finished model into the package: what differs from mien/nano, figures, checksums."""
+"""The finished model into the package: weights in half precision, figures, checksums."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mien.models.shared_weights import save_shared
+import torch
+from transformers import PreTrainedModel
+
 from mien.weights import weights_dir, write_manifest
 
+from .low_rank import fold_low_rank
 from .scripts import FPS, FRAMES
 
 LICENCE = "weights: research use (trained on FER2013)"
@@ -29,11 +32,7 @@ def install(model: Any, processor: Any, figures: dict[str, Any], run: Path) -> P
     """
     folder = weights_dir("nano_video")
     config = model.config
-    for part in (config, config.vision_config, config.text_config, config.qformer_config):
-        part._name_or_path = ""  # the folder of this machine says nothing to others
-    config.dtype = "float16"
-    save_shared(model, folder, base="nano")
-    model.generation_config.save_pretrained(folder)
+    save_whole(model, folder)
     processor.save_pretrained(folder)
     clips, stills = figures["clips"], figures["fer_without_priors"]["nano-video"]
     about = {
@@ -65,3 +64,17 @@ def install(model: Any, processor: Any, figures: dict[str, Any], run: Path) -> P
             file.chmod(0o644)
     write_manifest("nano_video")
     return folder
+
+
+def save_whole(model: PreTrainedModel, folder: Path) -> None:
+    """Writes an ordinary folder, in half precision, which `from_pretrained` loads.
+
+    Args:
+        model: its low-rank differences, if any, are added in; it is in half precision afterwards.
+        folder: to write to.
+    """
+    fold_low_rank(model)
+    config: Any = model.config
+    for part in (config, config.vision_config, config.text_config, config.qformer_config):
+        part._name_or_path = ""  # the folder of this machine says nothing to others
+    model.to(torch.float16).save_pretrained(folder)  # type: ignore[arg-type]

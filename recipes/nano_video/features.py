@@ -31,7 +31,6 @@ from .looked import POINTS, Looked, clip_units, estimated_pose, face_frame, fit_
 
 log = logging.getLogger("recipes.nano_video")
 
-SIZE = 96
 STILLS = {"fer-fit": 8000, "fer-select": 1000, "rendered-fit": 8000, "rendered-select": 600}
 """Faces that are drawn of each kind; they teach what clips are too few for."""
 SHAPES = 51
@@ -45,8 +44,9 @@ class Nano:
     def __init__(self) -> None:
         device = torch.device("cpu")
         self.core = LocalModel.from_folder(verify("nano"), name="mien/nano", device=device)
-        self.width = self.core.model.config.level_shapes[-1][0]
-        self.patches = int(np.prod(self.core.model.config.level_shapes[-1][1:3]))
+        self.size = self.core.model.config.image_size
+        if self.core.crop_spec != CROP:
+            raise ValueError(f"nano reads {self.core.crop_spec}, but clips are cut as {CROP}")
 
     @torch.inference_mode()
     def look(
@@ -79,11 +79,11 @@ class Nano:
             if strength and clips is not None:
                 seeds = clips[start : start + 64].tolist()
                 own = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-                x = augment(images, SIZE, own, strengths, mirror=False)
+                x = augment(images, self.size, own, strengths, mirror=False)
             elif strength:
-                x = augment(images, SIZE, chance, strengths)
+                x = augment(images, self.size, chance, strengths)
             else:
-                x = plain(images, SIZE)
+                x = plain(images, self.size)
             parts.append(self._batch(x, ask, mirror))
         tokens, expression, levels = zip(*parts, strict=True)
         return np.concatenate(tokens), np.concatenate(expression), np.concatenate(levels)

@@ -11,10 +11,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from mien.models import EmoLlamaConfig, EmoLlamaForConditionalGeneration, EmoLlamaProcessor
 from mien.models.branches import PrefixTree, score_branches
-from mien.models.low_rank import add_low_rank
 from mien.train.targets import level_targets
 from mien.weights import verify
 
+from .low_rank import add_low_rank
 from .scripts import FRAMES
 
 LAYERS = r"model\.language_model\.layers\.\d+\..*(q|k|v|o|gate|up|down)_proj"
@@ -45,7 +45,7 @@ def build_model(
     nano: Any = AutoModelForImageTextToText.from_pretrained(place, dtype=torch.float32)
     parts: Any = AutoProcessor.from_pretrained(place)
     old = nano.config
-    channels, height, width, prefix = old.level_shapes[-1]
+    shape = old.levels[-1]
     tokenizer = parts.tokenizer
     qformer = {
         "model_type": "instructblip_qformer",
@@ -57,14 +57,15 @@ def build_model(
         "max_position_embeddings": 128,
         "pad_token_id": tokenizer.pad_token_id,
         "cross_attention_frequency": 1,
-        "encoder_hidden_size": channels,
+        "encoder_hidden_size": shape.channels,
     }
     settings: dict[str, Any] = {
         "qformer_config": qformer,
         "num_query_tokens": 4,
-        "level_shape": [channels, height, width, prefix],
+        "vision_layer": old.tap_levels[-1],
+        "level_shape": list(shape),
         "content_pool": "grid:2",
-        "face_embedding_size": channels,
+        "face_embedding_size": shape.channels,
         "blendshapes": blendshapes,
         "hidden_size": WIDTH,
         "num_clue_tokens": 2,

@@ -10,9 +10,7 @@ from mien.bench.run import run_model
 from mien.bench.source import Source, choose
 from mien.bench.store import read_records
 from mien.bench.suite import load_suite
-from mien.engines import face_reader
 from mien.engines.local_responder import LocalResponder
-from mien.faces import CropSpec
 from mien.sample import Sample
 from mien.schema import Expression, Face, Pose
 from tests.bench.helpers import SUITE, Scripted
@@ -54,16 +52,8 @@ def clips():
     return Source(lambda: iter(samples), pictures)
 
 
-class Encoder:
-    crop_spec = CropSpec(size=16)
-
-    def __call__(self, crops):
-        return np.ones((len(crops), 20), np.float32)
-
-
 @pytest.fixture
-def responder(tmp_path, monkeypatch):
-    monkeypatch.setattr(face_reader.EncoderEmbedding, "from_folder", lambda device=None: Encoder())
+def responder(tmp_path):
     folder = save_emo_llama(tmp_path / "emo")
     return LocalResponder.from_folder(folder, name="emo", device=torch.device("cpu"))
 
@@ -87,7 +77,7 @@ def test_clips_with_their_priors(responder, tmp_path):
     assert [len(r.images) for r in seen] == [3, 1]
     # Of the frames that show a face: the first, the second and the last.
     assert [p.pose.yaw for p in seen[0].priors] == [1.0, 2.0, 4.0]
-    assert all(p.landmarks is POINTS and p.embedding is not None for p in seen[0].priors)
+    assert all(p.landmarks is POINTS for p in seen[0].priors)
     scores = responder.core.look([r.images for r in seen], [r.priors for r in seen]).scores[0]
     records = {r.id: r for r in read_records(tmp_path / "run")}
     for row, item in enumerate(("a#expression", "b#expression")):

@@ -7,17 +7,15 @@ import pytest
 import torch
 
 from mien.engines import ClipEngine, ReadsPriors, Request
-from mien.engines import face_reader as face_reader_module
-from mien.engines.face_reader import FaceReader
 from mien.engines.local import LocalClipEngine, LocalEngine
 from mien.engines.local_clip_responder import LocalClipResponder
+from mien.engines.local_model import LocalModel
 from mien.engines.local_responder import LocalResponder
-from mien.faces import CropSpec
 from mien.language import prompt_for
 from mien.models.branches import score_branches
-from mien.models.priors import FacePriors
+from mien.models.priors import EncoderEmbedding, FacePriors
 from mien.schema import Face, Pose
-from tests.engines.tiny_clips import save_emo_llama
+from tests.engines.tiny_clips import save_emo_llama, tiny_emo_llama
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)
@@ -126,74 +124,77 @@ def test_a_model_of_pictures_is_no_clip_engine(tiny_folder):
         engine.core.look([crops(2)])
 
 
-class Encoder:
-    """Stands for the encoder of nano."""
-
-    crop_spec = CropSpec(size=16)
-
-    def __init__(self):
-        self.seen = []
-
-    def __call__(self, crops):
-        self.seen += crops
-        return np.stack([np.full(20, crop.mean(), np.float32) for crop in crops])
-
-
-@pytest.fixture
-def encoder(monkeypatch):
-    made = Encoder()
-    monkeypatch.setattr(
-        face_reader_module.EncoderEmbedding, "from_folder", lambda device=None: made
-    )
-    return made
-
-
 POINTS = RNG.normal(32, 8, (478, 3)).astype(np.float32)
 FACE = Face((10.0, 10.0, 50.0, 50.0), 0.9, POINTS, {"jawOpen": 0.5}, Pose(1.0, 2.0, 3.0))
 
 
-def test_priors_are_what_the_finder_found(engine, encoder):
-    reader = FaceReader(engine.core.model.config, CPU)
-    image = crops(1)[0]
+def test_priors_are_what_the_finder_found(engine):
     box = Face((0.0, 0.0, 64.0, 64.0))
-    full, bare = reader.read(image, [FACE, box])
+    full, bare = engine.face_priors(crops(1)[0], [FACE, box])
     assert full.landmarks is FACE.landmarks
     assert (full.layout, full.pose, full.blendshapes) == (
         "mediapipe478",
         FACE.pose,
         dict(FACE.blendshapes),
     )
-    assert full.embedding[0] == pytest.approx(encoder.seen[0].mean())
-    assert (bare.landmarks, bare.pose) == (None, None)
-    assert bare.embedding is not None
-    assert len(encoder.seen) == 2
-    assert reader.read(image, []) == []
+    assert bare.is_empty  # but a face, whose embedding the model makes
+    assert engine.face_priors(crops(1)[0], []) == []
+
+
+def test_the_embedding_is_that_of_the_models_own_encoder(engine):
+    """It is the mean over the patches, and the encoder runs once on each face."""
+    core, clip, runs = engine.core, crops(3), []
+    tower = core.model.model.vision_tower
+    vectors = EncoderEmbedding(core.model, core.processor.image_processor)(clip)
+    pixels = core.processor.image_processor(clip, return_tensors="pt")["pixel_values"]
+    with torch.inference_mode():
+        mean = tower(pixels).last_hidden_state.mean((2, 3))
+    assert np.allclose(vectors, mean.numpy(), atol=1e-5)
+    given = [[FacePriors(embedding=vectors[0]), None, FacePriors(embedding=vectors[2])]]
+    known = [[FacePriors(), None, FacePriors(embedding=vectors[2])]]
+    hook = tower.register_forward_hook(lambda *_: runs.append(1))
+    with torch.inference_mode():
+        own, told, bare = (core.look([clip], p) for p in (known, given, [[None] * 3]))
+    hook.remove()
+    assert len(runs) == 3
+    assert torch.allclose(own.features, told.features, atol=1e-5)
+    assert torch.isnan(own.inputs["face_embedding"][0, 1]).all()
+    assert not torch.allclose(own.features, bare.features, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("changes", "known"),
     [
-        ({"face_embedding_source": "FaceXFormer"}, {"landmarks", "pose", "blendshapes"}),
+        (
+            {"face_embedding_source": "FaceXFormer", "face_embedding_size": 8},
+            {"landmarks", "pose", "blendshapes"},
+        ),
         ({"landmark_layout": "ibug68"}, {"embedding", "pose", "blendshapes"}),
         ({"use_global": False}, {"landmarks", "pose", "blendshapes"}),
         ({"use_local": False}, {"embedding", "pose", "blendshapes"}),
         ({"use_global": False, "use_local": False}, None),
     ],
 )
-def test_a_model_is_told_only_what_it_was_made_for(engine, encoder, changes, known):
-    config = engine.core.model.config
-    fields = {
-        name: getattr(config, name)
-        for name in ("use_global", "use_local", "face_embedding_source", "landmark_layout")
-    }
-    fields |= changes
-    fields["use_priors"] = fields["use_global"] or fields["use_local"]
-    (found,) = FaceReader(type("Config", (), fields), CPU).read(crops(1)[0], [FACE])
+def test_a_model_is_told_only_what_it_was_made_for(changes, known):
+    model, processor = tiny_emo_llama(**changes)
+    core = LocalModel(model, processor, name="emo", device=CPU)
+    found = core.faces.read([FACE])
     if known is None:
-        assert found is None
+        assert found == [None]
         return
-    names = ("embedding", "landmarks", "pose", "blendshapes")
-    assert {name for name in names if getattr(found, name) is not None} == known
+    with torch.inference_mode():
+        inputs = core.look([crops(1)], [found]).inputs
+    told = {
+        "embedding": not inputs["face_embedding"].isnan().any(),
+        **{n: getattr(found[0], n) is not None for n in ("landmarks", "pose", "blendshapes")},
+    }
+    assert {name for name, there in told.items() if there} == known
+
+
+def test_an_embedding_that_is_not_made_here_is_told(caplog):
+    tiny = {"face_embedding_source": "FaceXFormer", "face_embedding_size": 8}
+    LocalModel(*tiny_emo_llama(**tiny), name="emo", device=CPU)
+    assert "FaceXFormer" in caplog.text
 
 
 def request(number, prompt, **changes):

@@ -17,8 +17,8 @@ from mien.models import (
 from tests.engines.conftest import tiny_tokenizer
 
 
-def save_emo_llama(place: Path, **changes) -> Path:
-    """Writes the model, with other fields of its configuration where they are given."""
+def tiny_emo_llama(**changes) -> tuple[EmoLlamaForConditionalGeneration, EmoLlamaProcessor]:
+    """The model and its processor, with other fields of its configuration where given."""
     torch.manual_seed(0)
     tokenizer = tiny_tokenizer()
     fields = {
@@ -48,11 +48,15 @@ def save_emo_llama(place: Path, **changes) -> Path:
         "action_units": [4, 12],
         "expressions": list(LABEL_SETS["basic7"]),
         "mirror_average": True,
-        "face_embedding_size": 20,  # the channels of the tiny nano of `conftest`
         "clip_frames": 3,
     }
     config = EmoLlamaConfig(**{**fields, **changes})
     processor = EmoLlamaProcessor.for_model(config, FeallmImageProcessor(size=64), tokenizer)
-    EmoLlamaForConditionalGeneration(config).save_pretrained(place)
-    processor.save_pretrained(place)
+    return EmoLlamaForConditionalGeneration(config), processor
+
+
+def save_emo_llama(place: Path, **changes) -> Path:
+    """Writes the model."""
+    for part in tiny_emo_llama(**changes):
+        part.save_pretrained(place)
     return place

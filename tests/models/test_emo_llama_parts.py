@@ -17,6 +17,7 @@ from mien.models import EmoLlamaConfig, EmoLlamaForConditionalGeneration
 from mien.models.parts import parameter_counts
 
 OWN = {
+    "face_embedding_source": "made up",
     "face_embedding_size": 8,
     "landmark_layout": "ibug68",
     "landmark_dim": 2,

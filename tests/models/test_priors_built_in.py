@@ -1,15 +1,19 @@
-"""The built-in priors: finder and encoder, faces that are not there, nano on a photograph."""
+"""The built-in priors: finder and encoder, faces that are not there, a photograph."""
 
 import numpy as np
 import pytest
 import torch
-from conftest import build
 from PIL import Image
+from tiny_emo_llama import build_emo
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from mien.faces import crop_face
 from mien.models import FeallmImageProcessor
-from mien.models.priors import BuiltInPriors, EncoderEmbedding, Picture
+from mien.models.priors import BuiltInPriors, CachedPriors, EncoderEmbedding, Picture
 from mien.schema import Face, Pose
+from mien.weights import verify
+
+OWN_EMBEDDING = {"face_embedding_source": "own", "face_embedding_size": None}
 
 
 class OneFace:
@@ -28,9 +32,7 @@ class OneFace:
 
 @pytest.fixture(scope="module")
 def embedding():
-    return EncoderEmbedding(
-        build("resnet"), FeallmImageProcessor(size=64), identity="tiny", batch_size=2
-    )
+    return EncoderEmbedding(build_emo("clip"), FeallmImageProcessor(size=32), batch_size=2)
 
 
 GREY, BLACK = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32, 3), np.uint8)
@@ -48,7 +50,8 @@ def test_priors_of_a_found_face(embedding):
     crop = crop_face(noise, OneFace().find(noise)[0], embedding.crop_spec)
     pixels = embedding.image_processor([crop], return_tensors="pt")["pixel_values"]
     with torch.no_grad():
-        expected = embedding.model.model.vision_levels(pixels)[-1].mean((2, 3))[0]
+        tokens = embedding.encoder(pixels).last_hidden_state[0]
+        expected = tokens[1:].mean(0)  # without the class token
     assert np.allclose(found.embedding, expected.numpy(), atol=1e-5)
     assert not np.allclose(found.embedding, other.embedding, atol=1e-4)
 
@@ -69,14 +72,48 @@ def test_whole_pictures_have_an_embedding_without_a_face(embedding):
     assert source.identity != BuiltInPriors(OneFace(), embedding).identity
 
 
+def test_the_identity_is_that_of_encoder_and_pictures(embedding, tmp_path):
+    """What was kept of another encoder, or of pictures prepared otherwise, is not read."""
+    model = build_emo("clip")
+    same = EncoderEmbedding(model, FeallmImageProcessor(size=32))
+    assert same.identity == embedding.identity
+    larger = EncoderEmbedding(model, FeallmImageProcessor(size=32, native_size=16))
+    next(model.model.language_model.parameters()).data += 1
+    assert EncoderEmbedding(model, FeallmImageProcessor(size=32)).identity == same.identity
+    for weights in model.model.vision_tower.parameters():
+        weights.data *= 1.5
+    other = EncoderEmbedding(model, FeallmImageProcessor(size=32))
+    assert len({same.identity, larger.identity, other.identity}) == 3
+    face = Face((4.0, 4.0, 28.0, 28.0))
+    kept = []
+    for one in (same, other, None):
+        with CachedPriors(BuiltInPriors(OneFace(), one), tmp_path) as source:
+            assert len(source) == 0
+            kept += source.read([Picture(GREY, face=face)])
+    assert not np.allclose(kept[0].embedding, kept[1].embedding)
+    assert kept[2].embedding is None
+    with CachedPriors(BuiltInPriors(OneFace(), same), tmp_path) as source:
+        assert len(source) == 1
+
+
+def test_sizes_that_do_not_fit_the_encoder():
+    assert build_emo("clip", **OWN_EMBEDDING).config.face_embedding_size == 16
+    with pytest.raises(ValueError, match="vision encoder, which is 16 wide"):
+        build_emo("clip", **{**OWN_EMBEDDING, "face_embedding_size": 8})
+    with pytest.raises(ValueError, match="FaceXFormer"):
+        build_emo("clip", face_embedding_size=None, face_embedding_source="FaceXFormer")
+
+
 @pytest.mark.slow
-def test_nano_and_mediapipe_on_a_photograph():
+def test_nano_video_and_mediapipe_on_a_photograph():
     photo = np.asarray(Image.open("examples/astronaut.jpg").convert("RGB"))
-    source = BuiltInPriors()
+    place = verify("nano_video")
+    model = AutoModelForImageTextToText.from_pretrained(place, dtype=torch.float32)
+    processor = AutoProcessor.from_pretrained(place)
+    source = BuiltInPriors(embedding=EncoderEmbedding(model, processor.image_processor))
     found, again = source.read([Picture(photo), Picture(photo)])
     assert found.embedding.shape == (256,)
     assert np.array_equal(found.embedding, again.embedding)
     assert found.landmarks.shape == (478, 3)
     assert found.blendshapes["mouthSmileLeft"] > 0.5
     assert abs(found.pose.yaw) < 45
-    assert "mien/nano" in source.identity

@@ -46,6 +46,7 @@ def emo_config(kind: str = "clip", **changes) -> EmoLlamaConfig:
         "image_token_id": SPECIAL.index("<image>"),
         "image_size": {"resnet": 64, "pvt": 64}.get(kind, 32),
         "num_query_tokens": 4,
+        "face_embedding_source": "made up",
         "face_embedding_size": 8,
         "landmark_layout": "ibug68",
         "landmark_dim": 2,

@@ -155,7 +155,7 @@ def test_siglip_and_qwen_make_a_feallm(parts, picture):
 
 def test_instructblip_makes_an_emo_llama(tmp_path, picture):
     source = save_instructblip(tmp_path)
-    small = {"hidden_size": 16, "clue_heads": 2, "face_embedding_size": 8}
+    small = {"hidden_size": 16, "clue_heads": 2}
     start = compose("emo-llama", base=str(tmp_path), fields=small)
     assert torch.equal(start.model.model.qformer_queries.weight, source.query_tokens[0])
     inputs = own_inputs(start, picture)

@@ -53,6 +53,7 @@ SHARED = {
     "action_units": [12],
     "expressions": ["happiness", "sadness", "neutral"],
 }
+EMBEDDING = {"face_embedding_source": "made up", "face_embedding_size": 8}
 
 
 def tiny_feallm(text: str = "llama", seed: int = 0, **changes) -> FeallmForConditionalGeneration:
@@ -86,13 +87,12 @@ def tiny_emo_llama(seed: int = 0, **changes) -> EmoLlamaForConditionalGeneration
         text_config=LlamaConfig(**TEXT),
         qformer_config=qformer,
         num_query_tokens=4,
-        face_embedding_size=8,
         landmark_layout="ibug68",
         landmark_dim=2,
         blendshapes=["jawOpen"],
         num_clue_tokens=3,
         clue_heads=2,
-        **{**SHARED, **changes},
+        **{**SHARED, **EMBEDDING, **changes},
     )
     return EmoLlamaForConditionalGeneration(config).eval()
 

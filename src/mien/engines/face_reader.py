@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from mien.faces import crop_face
-from mien.models.priors import EncoderEmbedding, FacePriors, priors_of
+from mien.models.priors import FacePriors, priors_of
 from mien.schema import Face
+
+log = logging.getLogger(__name__)
 
 _LAYOUT = "mediapipe478"  # of the landmarks in `Face`
 
@@ -20,36 +19,55 @@ _LAYOUT = "mediapipe478"  # of the landmarks in `Face`
 class FaceReader:
     """Makes the priors that one EMO-LLaMA was made for.
 
-    Landmarks, blendshapes and pose are the finder's. The embedding is that of nano's encoder, which
-    is loaded when the first face comes; a model that was trained with another one is told of none.
+    Landmarks, blendshapes and pose are the finder's. An embedding that is the work of the model's
+    own encoder is added by `with_own_embedding` when the model looks at the face; a model that was
+    trained with another one is told of none.
 
     Args:
         config: of the model.
-        device: where the encoder runs.
     """
 
-    def __init__(self, config: Any, device: torch.device) -> None:
-        self.config, self.device = config, device
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        if config.use_global and not config.makes_embedding:
+            log.warning(
+                "this model was trained with face embeddings of %r, which mien does not compute; "
+                "it is told of none",
+                config.face_embedding_source,
+            )
 
-    @cached_property
-    def embedding(self) -> EncoderEmbedding | None:
-        """Who makes embeddings; None where the model takes none of nano's encoder."""
-        if not self.config.use_global or self.config.face_embedding_source != "mien/nano":
-            return None
-        return EncoderEmbedding.from_folder(device=self.device)
-
-    def read(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> list[FacePriors | None]:
+    def read(self, faces: Sequence[Face]) -> list[FacePriors | None]:
         """See `mien.engines.base.ReadsPriors.face_priors`."""
-        if not faces or not self.config.use_priors:
-            return [None] * len(faces)
-        vectors: Sequence[NDArray[np.float32] | None] = [None] * len(faces)
-        if self.embedding is not None:
-            spec = self.embedding.crop_spec
-            vectors = list(self.embedding([crop_face(image, face, spec) for face in faces]))
-        return [self._read(face, vector) for face, vector in zip(faces, vectors, strict=True)]
+        return (
+            [self._read(face) for face in faces] if self.config.use_priors else [None] * len(faces)
+        )
 
-    def _read(self, face: Face, vector: NDArray[np.float32] | None) -> FacePriors | None:
-        found = priors_of(face, vector)
+    def _read(self, face: Face) -> FacePriors | None:
+        found = priors_of(face)
         if self.config.landmark_layout != _LAYOUT or not self.config.use_local:
-            found = FacePriors(vector, None, None, found.pose, found.blendshapes)
-        return None if found.is_empty else found
+            found = FacePriors(pose=found.pose, blendshapes=found.blendshapes)
+        return None if found.is_empty and not self.config.makes_embedding else found
+
+    def with_own_embedding(
+        self,
+        inputs: dict[str, torch.Tensor],
+        priors: Sequence[Sequence[FacePriors | None]] | None,
+    ) -> dict[str, torch.Tensor]:
+        """Inputs of the model with the embedding of each face that is known without one.
+
+        Args:
+            inputs: with `vision_tokens` (B, F, V, C) and, where there are priors, `face_embedding`
+                (B, F, E).
+            priors: per clip, of the face in each of its frames.
+        """
+        if priors is None or not self.config.makes_embedding:
+            return inputs
+        wanted = torch.zeros(inputs["vision_tokens"].shape[:2], dtype=torch.bool)
+        for row, clip in enumerate(priors):
+            for column, known in enumerate(clip):
+                wanted[row, column] = known is not None and known.embedding is None
+        given = inputs["face_embedding"]
+        patches = inputs["vision_tokens"][:, :, self.config.vision_shape.prefix :]
+        own = patches.float().mean(2)  # (B, F, C)
+        chosen = torch.where(wanted.to(given.device)[..., None], own.to(given.dtype), given)
+        return {**inputs, "face_embedding": chosen}

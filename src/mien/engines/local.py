@@ -114,7 +114,7 @@ class LocalClipEngine(LocalEngine):
     ) -> list[FacePriors | None]:
         """See `mien.engines.base.ReadsPriors.face_priors`."""
         assert self.core.faces is not None  # a model that reads clips has one
-        return self.core.faces.read(image, faces)
+        return self.core.faces.read(faces)
 
     @torch.inference_mode()
     def answer_clips(

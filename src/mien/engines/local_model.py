@@ -24,7 +24,6 @@ from mien.models.emo_llama.clips import Clips
 from mien.models.multimodal import FaceModelForConditionalGeneration
 from mien.models.priors import FacePriors
 from mien.models.quiet import no_progress_bar
-from mien.models.shared_weights import is_shared, load_shared
 from mien.schema import ActionUnit, Expression
 
 MAX_NEW_TOKENS = 80
@@ -83,7 +82,7 @@ class LocalModel:
         self.action_units = self.candidates.action_units
         self.tree = PrefixTree.from_candidates(self.candidates.token_ids(processor.tokenizer))
         self.reads_clips = config.model_type == "emo_llama"
-        self.faces = FaceReader(config, device) if self.reads_clips else None
+        self.faces = FaceReader(config) if self.reads_clips else None
 
     @classmethod
     def from_folder(
@@ -108,8 +107,7 @@ class LocalModel:
         settings = quantized(quantize, device, dtype)
         try:
             with no_progress_bar():
-                shared, whole = is_shared(folder), AutoModelForImageTextToText.from_pretrained
-                model = (load_shared if shared else whole)(folder, dtype=dtype, **settings)
+                model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **settings)
             processor = AutoProcessor.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
             raise EngineError(f"model {name!r} could not be loaded: {error}") from error
@@ -161,8 +159,9 @@ class LocalModel:
             prompts = {name: tensor.repeat(2, 1) for name, tensor in prompts.items()}
             pictures = {name: tensor.repeat(2, 1) for name, tensor in pictures.items()}
         mask = pictures.get("frame_mask")
-        if self.reads_clips:
+        if self.faces is not None:
             pictures["vision_tokens"] = self._vision(pixel_values, mask)
+            pictures = self.faces.with_own_embedding(pictures, priors)
             features = self.model.encode_images(**pictures)  # (B or 2B, F, T, D)
         else:
             features = self.model.encode_images(pixel_values, **pictures)  # (B or 2B, ..., D)

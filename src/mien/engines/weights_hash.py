@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 _FILES = (
-    *("*.safetensors", "*.bin", "config.json", "shared.json"),
+    *("*.safetensors", "*.bin", "config.json"),
     *("*.jinja", "tokenizer*.json", "*processor*.json"),
 )
 

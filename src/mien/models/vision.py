@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModel
 
 
@@ -35,6 +36,32 @@ def to_map(hidden: Tensor, shape: LevelShape) -> Tensor:
         return hidden  # (B, C, H, W)
     grid = hidden[:, shape.prefix :].transpose(1, 2)  # (B, C, H * W)
     return grid.unflatten(2, (shape.height, shape.width))  # (B, C, H, W)
+
+
+def encoder_tokens(encoder: nn.Module, pixel_values: Tensor, *, layer: int) -> Tensor:
+    """A hidden state of an encoder as tokens.
+
+    Args:
+        encoder: that ``AutoModel`` builds.
+        pixel_values: (R, 3, S, S).
+        layer: index into its ``hidden_states``; -1 is its final output.
+
+    Returns:
+        (R, V, C): class and register tokens, if any, then the patches.
+    """
+    outputs = encoder(pixel_values=pixel_values, output_hidden_states=layer != -1, return_dict=True)
+    hidden: Tensor = outputs.last_hidden_state if layer == -1 else outputs.hidden_states[layer]
+    return hidden.flatten(2).transpose(1, 2) if hidden.ndim == 4 else hidden  # (R, V, C)
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 over the names and values of a module's weights."""
+    digest = hashlib.sha256()
+    for name, values in module.state_dict().items():
+        digest.update(name.encode())
+        data = values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        digest.update(memoryview(data))
+    return digest.hexdigest()
 
 
 def probe_shapes(

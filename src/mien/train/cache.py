@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mien.models.vision import weights_digest
 from mien.partfile import sink_error
 from mien.train.chance import draw
 from mien.train.collate import CLIP_MODELS, augmented_pixels, plain_pixels
@@ -82,18 +83,13 @@ class FrozenFeatures:
 
     def identity(self) -> dict[str, Any]:
         """What the features depend on, beside the crop."""
-        digest = hashlib.sha256()
-        for name, values in self.base.model.vision_tower.state_dict().items():
-            digest.update(name.encode())
-            data = values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-            digest.update(memoryview(data))
         config = self.base.config
         fields = ("tap_levels", "use_fs", "crop_boxes", "crop_size", "vision_layer", "image_size")
         prepare = self.processor.image_processor.to_dict()
         return {
             "version": _VERSION,
             "model_type": config.model_type,
-            "encoder": digest.hexdigest(),
+            "encoder": weights_digest(self.base.model.vision_tower),
             "config": {name: getattr(config, name) for name in fields if hasattr(config, name)},
             "picture": {k: v for k, v in sorted(prepare.items()) if _plain(v)},
         }

@@ -20,6 +20,7 @@ from mien.train.fit_stage import Feed
 from mien.train.items import ItemSource, TrainItems
 from mien.train.mapped import kept_beside
 from mien.train.recipe import CacheSpec, DataSpec, Source
+from mien.train.rollout import base_of
 from mien.train.rows import InstructionRows
 from mien.train.sampler import VisitSampler
 from mien.train.scores import unit_presence
@@ -27,12 +28,12 @@ from mien.train.soft_labels import SoftLabels
 from mien.train.targets import targets_of
 
 
-def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_size: int) -> Feed:
+def open_feed(spec: DataSpec, network: Any, processor: Any, *, seed: int, batch_size: int) -> Feed:
     """Opens rows and pictures; nothing is read yet but the rows' index.
 
     Args:
         spec: what the recipe says.
-        config: of the model.
+        network: the model, or PEFT's wrapper of it.
         processor: of the model.
         seed: of order, augmentation and wording.
         batch_size: over all devices.
@@ -41,6 +42,8 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
         mien.train.rows.RowsError: if rows are missing or damaged.
         RecipeError: if they do not fit the model.
     """
+    model = base_of(network)
+    config = model.config
     soft = None
     if spec.soft_labels is not None:
         soft = SoftLabels(spec.soft_labels, config.expressions, config.action_units)
@@ -57,7 +60,7 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
         config.crop_spec, faces=spec.faces, folder=kept_beside(spec.train[0].rows, CACHE_FOLDER)
     )
     items = TrainItems(
-        [_source(one, spec, config) for one in spec.train],
+        [_source(one, spec, model, processor) for one in spec.train],
         crops=crops,
         invented=spec.invented,
         tasks=spec.tasks,
@@ -67,7 +70,7 @@ def open_feed(spec: DataSpec, config: Any, processor: Any, *, seed: int, batch_s
     if spec.validation:
         folder = kept_beside(spec.validation[0].rows, CACHE_FOLDER)
         checked = TrainItems(
-            [_source(one, spec, config) for one in spec.validation],
+            [_source(one, spec, model, processor) for one in spec.validation],
             crops=FaceCrops(config.crop_spec, faces=spec.faces, folder=folder),
             train=False,
             **shared,
@@ -112,25 +115,29 @@ def fill_caches(feed: Feed, network: Any, processor: Any, spec: CacheSpec) -> No
             items.features = FeatureCache(items, network, processor, one).fill(items)
 
 
-def _source(one: Source, spec: DataSpec, config: Any) -> ItemSource:
+def _source(one: Source, spec: DataSpec, model: Any, processor: Any) -> ItemSource:
     rows = InstructionRows(one.rows, root=one.root)
-    return ItemSource(rows, one.weight, one.augment, _priors(one, spec, config))
+    return ItemSource(rows, one.weight, one.augment, _priors(one, spec, model, processor))
 
 
-def _priors(one: Source, spec: DataSpec, config: Any) -> Any:
+def _priors(one: Source, spec: DataSpec, model: Any, processor: Any) -> Any:
     """Who computes facial priors, with what was computed kept beside the rows."""
     if one.priors is None:
         return None
+    config = model.config
     if not hasattr(config, "landmark_layout"):
         raise RecipeError(
             f"priors: {one.priors}: a {config.model_type} model takes none; leave priors out"
         )
     from mien.models.priors import CACHE_FOLDER as KEPT
-    from mien.models.priors import BuiltInPriors, CachedPriors, FilePriors
+    from mien.models.priors import BuiltInPriors, CachedPriors, EncoderEmbedding, FilePriors
 
     if one.priors == "built-in":
         folder = kept_beside(one.rows, KEPT)
-        return CachedPriors(BuiltInPriors(whole=spec.faces == "given"), folder)
+        embedding = None
+        if config.makes_embedding:
+            embedding = EncoderEmbedding(model, processor.image_processor)
+        return CachedPriors(BuiltInPriors(embedding=embedding, whole=spec.faces == "given"), folder)
     path = Path(one.priors).expanduser()
     if not path.is_file():
         raise RecipeError(f'priors: {one.priors}: no such file; give one, or "built-in"')

@@ -143,7 +143,7 @@ def prepare(
     with main_first():
         feed = open_feed(
             data,
-            config,
+            network,
             processor,
             seed=recipe.seed + number,
             batch_size=stage.batch_size * processes,

@@ -12,6 +12,9 @@ from mien.models.configuration import FaceModelConfig, sub_config
 from mien.models.priors.landmarks import LAYOUTS, layout
 from mien.models.vision import LevelShape, probe_shapes
 
+OWN_ENCODER = "own"
+"""The `face_embedding_source` of models whose own vision encoder makes the embedding."""
+
 _GRID = re.compile(r"grid:([1-9][0-9]*)")
 
 
@@ -35,9 +38,10 @@ class EmoLlamaConfig(FaceModelConfig):
         use_global: the clue aggregator reads the face embedding.
         use_local: the clue aggregator reads landmarks, pose and blendshapes. With neither there is
             no Face Info Mining at all.
-        face_embedding_size: E.
-        face_embedding_source: who makes the embedding. ``"mien/nano"``, the encoder of nano, is
-            what engines compute; with any other name they tell the model of no embedding.
+        face_embedding_size: E; the width of the vision encoder where it makes the embedding.
+        face_embedding_source: who makes the embedding. ``"own"``: the model's own vision encoder,
+            the mean over its patches, which engines compute; with any other name they tell the
+            model of no embedding.
         landmark_layout: a key of ``mien.models.priors.LAYOUTS``.
         landmark_dim: 2 (x, y) or 3 (x, y, z).
         landmark_regions: region to its points; the layout's own by default.
@@ -70,8 +74,8 @@ class EmoLlamaConfig(FaceModelConfig):
     content_pool: str = "mean"
     use_global: bool = True
     use_local: bool = True
-    face_embedding_size: int = 256
-    face_embedding_source: str = "mien/nano"
+    face_embedding_size: int | None = None
+    face_embedding_source: str = OWN_ENCODER
     landmark_layout: str = "mediapipe478"
     landmark_dim: int = 3
     landmark_regions: dict[str, list[int]] = field(default_factory=dict)
@@ -129,6 +133,34 @@ class EmoLlamaConfig(FaceModelConfig):
         shape = LevelShape(*self.level_shape)
         self.qformer_config.encoder_hidden_size = shape.channels
         return shape
+
+    @property
+    def makes_embedding(self) -> bool:
+        """Whether the model reads a face embedding that its own vision encoder makes."""
+        return self.use_global and self.face_embedding_source == OWN_ENCODER
+
+    @property
+    def embedding_size(self) -> int:
+        """E; found from the vision encoder and kept in ``face_embedding_size``.
+
+        Raises:
+            ValueError: if it is not known, or not the width of the encoder that makes it.
+        """
+        size, source = self.face_embedding_size, self.face_embedding_source
+        if source != OWN_ENCODER:
+            if size is None:
+                raise ValueError(
+                    f"face_embedding_size is missing: how wide are those of {source!r}?"
+                )
+            return size
+        width = self.vision_shape.channels
+        if size not in (None, width):
+            raise ValueError(
+                f"face_embedding_size is {size}, but face_embedding_source is {source!r}, the "
+                f"vision encoder, which is {width} wide; leave the size out, or name another source"
+            )
+        self.face_embedding_size = width
+        return width
 
     @property
     def use_priors(self) -> bool:

@@ -126,14 +126,14 @@ class FaceInfoMining(nn.Module):
         super().__init__()
         shape, dim = config.vision_shape, config.hidden_size
         self.sizes = {
-            "face_embedding": (config.face_embedding_size,),
+            "face_embedding": (config.embedding_size,),
             "landmarks": (layout(config.landmark_layout).count, config.landmark_dim),
             "pose": (3,),
             "blendshapes": (len(config.blendshapes),),
         }
         self.global_token: PriorToken | None = None
         if config.use_global:
-            self.global_token = PriorToken(config.face_embedding_size, dim, norm=True)
+            self.global_token = PriorToken(config.embedding_size, dim, norm=True)
         self.local_tokens = LocalTokens(config) if config.use_local else None
         self.visual = nn.Sequential(nn.LayerNorm(shape.channels), nn.Linear(shape.channels, dim))
         self.position = nn.Embedding(shape.height * shape.width, dim)

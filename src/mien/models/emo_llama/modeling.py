@@ -24,6 +24,7 @@ from mien.models.emo_llama.frame_tokens import ContentTokens, ContextToken
 from mien.models.multimodal import FaceModel, FaceModelForConditionalGeneration
 from mien.models.outputs import FaceCausalLMOutput
 from mien.models.parts import load_text, load_vision
+from mien.models.vision import encoder_tokens
 
 QFORMER_INPUTS = ("qformer_input_ids", "qformer_attention_mask")
 
@@ -75,16 +76,13 @@ class EmoLlamaModel(FaceModel):
             (R, V, C): class and register tokens, if any, then the patches. They may be cached while
             the encoder is frozen.
         """
-        layer = self.config.vision_layer
         frozen = torch.no_grad() if self.config.freeze_vision else contextlib.nullcontext()
         with frozen:
-            outputs = self.vision_tower(
-                pixel_values=pixel_values.to(self.vision_tower.dtype),
-                output_hidden_states=layer != -1,
-                return_dict=True,
+            return encoder_tokens(
+                self.vision_tower,
+                pixel_values.to(self.vision_tower.dtype),
+                layer=self.config.vision_layer,
             )
-        hidden = outputs.last_hidden_state if layer == -1 else outputs.hidden_states[layer]
-        return hidden.flatten(2).transpose(1, 2) if hidden.ndim == 4 else hidden  # (R, V, C)
 
     def encode_images(
         self,

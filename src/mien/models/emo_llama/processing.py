@@ -107,7 +107,7 @@ class EmoLlamaProcessor(ProcessorMixin):
             qformer_tokenizer or tokenizer,
             num_image_tokens=config.num_image_tokens,
             max_instruction_length=config.qformer_config.max_position_embeddings,
-            face_embedding_size=config.face_embedding_size,
+            face_embedding_size=config.embedding_size,
             landmark_layout=config.landmark_layout,
             landmark_dim=config.landmark_dim,
             blendshapes=config.blendshapes,

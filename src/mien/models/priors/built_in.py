@@ -1,8 +1,10 @@
-"""The facial priors that need nothing but mien: the finder's points and nano's encoder."""
+"""Facial priors out of what is there anyway: the finder's points and the model's own encoder."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,44 +15,36 @@ from numpy.typing import NDArray
 
 from mien.faces import Finder, MediaPipeFinder, WholeFinder, crop_face
 from mien.models.priors.face_priors import FacePriors, Picture
-from mien.models.quiet import no_progress_bar
+from mien.models.vision import encoder_tokens, weights_digest
 from mien.schema import Face
 from mien.weights import verify
 
 
 class EncoderEmbedding:
-    """Face embeddings: the mean over the last map of a FEALLM's vision encoder.
+    """Face embeddings: the mean over the patches that the vision encoder of an EMO-LLaMA makes.
+
+    It keeps a copy of the encoder, in float32 and on the CPU: priors are made in worker processes,
+    which a model on an accelerator does not reach.
 
     Args:
-        model: a ``FeallmForConditionalGeneration``.
+        model: an ``EmoLlamaForConditionalGeneration``.
         image_processor: the one that it was trained with.
-        identity: name of the weights.
         batch_size: faces in one forward pass.
     """
 
-    def __init__(
-        self, model: Any, image_processor: Any, *, identity: str, batch_size: int = 64
-    ) -> None:
-        self.model, self.image_processor = model.eval(), image_processor
-        self.identity, self.batch_size = identity, batch_size
-        self.crop_spec = model.config.crop_spec
-
-    @classmethod
-    def from_folder(
-        cls, folder: Path | str | None = None, *, device: torch.device | str = "cpu"
-    ) -> EncoderEmbedding:
-        """Load what ``save_pretrained`` wrote; the model inside of mien by default."""
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-
-        import mien.models  # noqa: F401  registers the architectures with the Auto classes
-
-        place = verify("nano") if folder is None else Path(folder)
-        with no_progress_bar():
-            model: Any = AutoModelForImageTextToText.from_pretrained(place, dtype=torch.float32)
-        processor = AutoProcessor.from_pretrained(place)
-        name = "mien/nano" if folder is None else place.name
-        identity = f"{name} encoder {_sha256(place / 'model.safetensors')}"
-        return cls(model.to(device), processor.image_processor, identity=identity)
+    def __init__(self, model: Any, image_processor: Any, *, batch_size: int = 64) -> None:
+        self.encoder = copy.deepcopy(model.model.vision_tower).to("cpu", torch.float32).eval()
+        self.image_processor, self.batch_size = image_processor, batch_size
+        config = model.config
+        self.crop_spec, self.layer = config.crop_spec, config.vision_layer
+        self.prefix = config.vision_shape.prefix
+        settings = json.dumps(
+            [self.layer, repr(self.crop_spec), image_processor.to_dict()],
+            sort_keys=True,
+            default=str,
+        )
+        seen = hashlib.sha256(settings.encode()).hexdigest()[:16]
+        self.identity = f"encoder {weights_digest(self.encoder)[:16]}, pictures {seen}"
 
     @torch.inference_mode()
     def __call__(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -59,19 +53,19 @@ class EncoderEmbedding:
         for start in range(0, len(crops), self.batch_size):
             part = list(crops[start : start + self.batch_size])
             pixels = self.image_processor(part, return_tensors="pt")["pixel_values"]
-            maps = self.model.model.vision_levels(pixels.to(self.model.device))[-1]  # (B, C, H, W)
-            rows.append(maps.mean((2, 3)).float().cpu().numpy())
+            tokens = encoder_tokens(self.encoder, pixels, layer=self.layer)  # (B, V, C)
+            rows.append(tokens[:, self.prefix :].mean(1).numpy())
         return np.concatenate(rows)
 
 
 class BuiltInPriors:
-    """Landmarks, blendshapes and pose of the finder, and the embedding of nano's encoder.
+    """Landmarks, blendshapes and pose of the finder, and the embedding of a model's encoder.
 
     It knows no attributes.
 
     Args:
         finder: MediaPipe's by default.
-        embedding: that of nano's encoder by default.
+        embedding: of the model that will read the priors; None leaves embeddings unknown.
         whole: every picture is a face crop: its embedding is that of the whole picture, whether or
             not the finder finds the face.
     """
@@ -84,24 +78,34 @@ class BuiltInPriors:
         whole: bool = False,
     ) -> None:
         self.finder = MediaPipeFinder() if finder is None else finder
-        self.embedding = EncoderEmbedding.from_folder() if embedding is None else embedding
+        self.embedding = embedding
         self.whole = whole
         found_by = self.finder.name
         if found_by == "mediapipe":
             found_by += " " + _sha256(verify("face_landmarker") / "face_landmarker.task")
-        self.identity = f"built-in 1; {found_by}; {self.embedding.identity}; whole {whole}"
+        made_by = "no embedding" if embedding is None else embedding.identity
+        self.identity = f"built-in 2; {found_by}; {made_by}; whole {whole}"
 
     def read(self, pictures: Sequence[Picture]) -> list[FacePriors]:
         """Priors of each picture; an empty one where there is no face."""
         faces = [self._face(picture) for picture in pictures]
+        vectors = {} if self.embedding is None else self._embedded(self.embedding, pictures, faces)
+        return [priors_of(face, vectors.get(i)) for i, face in enumerate(faces)]
+
+    def _embedded(
+        self,
+        embedding: EncoderEmbedding,
+        pictures: Sequence[Picture],
+        faces: Sequence[Face | None],
+    ) -> dict[int, NDArray[np.float32]]:
+        """Number of a picture to the embedding of its face, where there is one."""
         crops, places = [], []
         for index, (picture, face) in enumerate(zip(pictures, faces, strict=True)):
             cut = WholeFinder().find(picture.image)[0] if self.whole else face
             if cut is not None:
-                crops.append(crop_face(picture.image, cut, self.embedding.crop_spec))
+                crops.append(crop_face(picture.image, cut, embedding.crop_spec))
                 places.append(index)
-        vectors = dict(zip(places, self.embedding(crops), strict=True)) if crops else {}
-        return [priors_of(face, vectors.get(i)) for i, face in enumerate(faces)]
+        return dict(zip(places, embedding(crops), strict=True)) if crops else {}
 
     def _face(self, picture: Picture) -> Face | None:
         """The face that is meant: the given one, or the largest that is found."""

@@ -1,4 +1,4 @@
-"""A frozen linear layer with a low-rank difference that trains, and may be added in afterwards."""
+"""A frozen linear layer with a low-rank difference that trains and is added in at the end."""
 
 from __future__ import annotations
 
@@ -63,3 +63,17 @@ def add_low_rank(model: nn.Module, pattern: str, *, rank: int) -> list[str]:
         assert isinstance(layer, nn.Linear)
         model.set_submodule(name, LowRankLinear(layer, rank))
     return names
+
+
+def fold_low_rank(model: nn.Module) -> None:
+    """Adds the differences to their layers, which become ordinary ones again.
+
+    Args:
+        model: changed in place.
+    """
+    found = [(n, m) for n, m in model.named_modules() if isinstance(m, LowRankLinear)]
+    for name, low in found:
+        outputs, inputs = low.weight.shape
+        layer = nn.Linear(inputs, outputs, bias=False)
+        layer.weight = nn.Parameter((low.weight + low.low_rank_b @ low.low_rank_a).detach())
+        model.set_submodule(name, layer)
