@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -16,6 +15,7 @@ from mien.engines.request import Reply, Request, Responder
 from mien.language import label_line, parse, prompt_for
 from mien.language.instructions import answer_schema, instruction
 from mien.language.parse import Parsed
+from mien.language.visible import visible
 from mien.schema import ActionUnit, Expression
 
 MAX_TOKENS = 512
@@ -81,22 +81,29 @@ def read_reply(reply: Reply, *, words: bool = True) -> Answer:
     """
     if reply.status == "failed" or reply.text is None:
         return Answer(status="failed", warnings=(reply.error or "no answer in words",))
-    parsed = parse(reply.text)
+    parsed = parse(reply.text, "analysis")
     if parsed.status != "ok":
         warning = f"the text could not be parsed: {parsed.reason}"
         return Answer("unparsed", text=reply.text, warnings=(*reply.warnings, warning))
     return Answer(
-        expression=_expression(parsed.expression),
+        expression=_expression(parsed),
         action_units=_units(parsed),
         text=_words(reply.text, parsed) if words else None,
         warnings=reply.warnings,
     )
 
 
-def _expression(name: str | None) -> Expression | None:
+def _expression(parsed: Parsed) -> Expression | None:
+    """The expression, with scores where the text gives a number for each class of a set."""
+    name = parsed.expression
     if name is None:
         return None
     label_set = next(key for key, names in facs.LABEL_SETS.items() if name in names)
+    total = sum(parsed.scores.values())
+    for key, names in facs.LABEL_SETS.items():
+        if set(names) == set(parsed.scores) and 0 < total < float("inf"):
+            scores = {label: parsed.scores[label] / total for label in names}
+            return Expression(name, key, scores)
     return Expression(name, label_set)
 
 
@@ -108,10 +115,11 @@ def _units(parsed: Parsed) -> tuple[ActionUnit, ...] | None:
 
 def _words(text: str, parsed: Parsed) -> str:
     """The explanation of an answer in JSON behind its labels, as mien's own models write them."""
-    found = re.search(r"\{.*\}", text, re.DOTALL)
+    text = visible(text)
+    start, end = text.find("{"), text.rfind("}")
     try:
-        data = json.loads(found[0]) if found else None
-    except json.JSONDecodeError:
+        data = json.loads(text[start : end + 1]) if 0 <= start < end else None
+    except (ValueError, RecursionError):
         data = None
     reasons = data.get("explanation") if isinstance(data, dict) else None
     if not isinstance(reasons, str) or not reasons.strip():

@@ -27,9 +27,9 @@ _RANGE = re.compile(
     r"\s*(?P<sign>-|to\b|through\b)\s*(?P<head>AUs?\s*)?(?P<number>\d{1,2})(?!\w|\.\d)"
 )
 _NEXT = re.compile(r"\s*(?:,\s*(?:and|or|&)?|\+|&|/|;|\band\b|\bor\b|\bnor\b)\s*(?=[LR]?\d)")
-_SPACED = re.compile(r"[ ]+(?=\d{1,2}(?:[ ,.;\n]|$))")
+_SPACED = re.compile(r"[ ]+(?=\d{1,2}(?:[ ,.;:!?\n\"')\]]|$))")
 _COUNTED = re.compile(
-    r"\s*(?:others?|people|persons?|faces?|years?|more|times|eyes?|seconds?|additional|further|of)\b"
+    r"\s*(?:(?P<fraction>/\s*(?:5|10|100)\b(?!\s*/))|out\s+of\b|(?:others?|people|persons?|faces?|years?|more|times|eyes?|seconds?|additional|further|of)\b)"
 )
 
 
@@ -94,7 +94,9 @@ def _numbered(text: str) -> list[Mention]:
         start, position = head.start(), head.end()
         plural = bool(head["plural"]) or "units" in head[0].lower()
         while item := _ITEM.match(text, position):
-            if found and start != head.start() and _COUNTED.match(text, item.end()):
+            if found and start != head.start() and (count := _COUNTED.match(text, item.end())):
+                if count["fraction"]:
+                    raise UnreadableError(f"{item[0]}{count[0]} may be a grade")
                 break
             numbers, end = _range(text, item, plural=plural)
             for number in numbers:
@@ -107,13 +109,33 @@ def _numbered(text: str) -> list[Mention]:
                 found[-1].end = end = grade.end
             position = end
             following = _NEXT.match(text, end)
-            if not following and plural:
-                following = _SPACED.match(text, end)
+            if not following and _SPACED.match(text, end) and not _COUNTED.match(text, end):
+                following = _spaced(text, item, end, plural=plural)
             if not following:
                 break
             start = position = following.end()
         position = max(position, head.end())
     return found
+
+
+def _spaced(text: str, item: re.Match[str], end: int, *, plural: bool) -> re.Match[str] | None:
+    """The space before the next number of `AUs 6 12 25`, where that is a unit.
+
+    Raises:
+        UnreadableError: if the number behind a single unit may be its grade.
+    """
+    following = _SPACED.match(text, end)
+    assert following is not None
+    number = _ITEM.match(text, following.end())
+    if number is None or _COUNTED.match(text, number.end()):
+        return None
+    if plural:
+        return following
+    rising = int(item["number"]) < int(number["number"])
+    more = bool(_SPACED.match(text, number.end())) or int(number["number"]) > 5
+    if item["letter"] or not (rising and more):
+        raise UnreadableError(f"the number behind AU{item['number']} may be a unit or a grade")
+    return following
 
 
 def _range(text: str, item: re.Match[str], *, plural: bool) -> tuple[list[int], int]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mien import facs
-from mien.language import scope, structured
+from mien.language import bare, ratings, scope, structured
 from mien.language.mentions import Mention, UnreadableError, mark
+from mien.language.none import no_units, others_absent
+from mien.language.visible import narrow, visible
 
 _ASCII = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
@@ -17,7 +19,6 @@ _ASCII = str.maketrans(
     | {"\u2713": ": yes", "\u2714": ": yes", "\u2705": ": yes"}
     | {"\u2717": ": no", "\u2718": ": no", "\u274c": ": no"}
 )
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am)\s+(?:sorry|unable|not able|not allowed)"
     r"|i\s+(?:cannot|can't|can not|won't)"
@@ -33,19 +34,14 @@ _OPTIONS = re.compile(
 )
 _LIST = re.compile(r"\{\d+\}(?:\s*[,/|]\s*(?:(?:and|or)\s+)?\{\d+\}|\s+(?:and|or)\s+\{\d+\}){2,}")
 _LABEL_FIRST = re.compile(r"\s*[\"'(\[]*\s*\{(\d+)\}\s*[\"')\]]*\s*(?:[.:!\n(]|\s-\s|$)")
+_KEYED = re.compile(r"\{(\d+)\}\s*[\"')]*\s*[:=]")
+_ALONE = re.compile(r"(?<=[.!;:\n>-])[\s\"'(*-]*\{(\d+)\}\s*[\"')]*\s*(?:[.!;\n]|$)")
 _STATED = re.compile(
     r"\b(?:final answer|answer|expression|emotion|label|prediction|class)\b\"?"
     r"(?:\s+(?:of|in|on|shown by)\s+(?:\w+\s+){1,4}?)?\s*(?:is|:|=)\s*[\"'(]*(?:an?\s+)?"
     r"\s*\{(\d+)\}"
-    r"\s*[\"')]*\s*(?![\w<{,/])",
+    r"[ \t]*+[\"')]*+[ \t]*+(?![\w<{,/])",
     re.IGNORECASE,
-)
-_NO_UNITS = re.compile(
-    r"\bno\s+(?:facial\s+)?(?:(?:visible|active|detectable|significant|specific|clear|obvious|particular|noticeable)\s+)?"
-    r"(?:action\s+units?|AUs?)(?:\s+(?:is|are|was|were|can be)?"
-    r"\s*(?:present|visible|active|activated|detected|seen|observed))?"
-    r"\s*(?:[.,;!]|$)|\b(?:action units?|AUs?)\s*:\s*none\b",
-    re.IGNORECASE | re.MULTILINE,
 )
 _REST = re.compile(
     r"\bno\s+(?:other|further)\s+(?:facial\s+)?(?:action\s+units?|AUs?)\b"
@@ -53,7 +49,26 @@ _REST = re.compile(
     r"(?:all\s+)?(?:absent|inactive|not\s+(?:present|active|activated|visible|detected))\b",
     re.IGNORECASE,
 )
-_ROW = re.compile(r"^\s*\|(.*?)\|?\s*$", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*\|?([^\n]*\|[^\n]*?)\|?[ \t]*$", re.MULTILINE)
+_ARROW = re.compile(r"[-=]>|\u2192|\u21d2")
+_GONE_HEADING = re.compile(
+    r"\b(inactive|absent|missing|not\s+(?:present|active|visible))\s+(?:facial\s+)?"
+    r"(?:AUs?|action\s+units?)(?:\s*\(AUs?\))?\s*:\s*(?=\[?\s*\d)",
+    re.IGNORECASE,
+)
+_LEFT_OVER = re.compile(
+    r"(?:[,;+&]|\band\b|\.\.)\s*\d{1,2}\s*(?=[,;.+&\n)]|$|\b(?:is|are|and|absent|present|active)\b)"
+    r"|\bnone\s+or\b",
+    re.IGNORECASE,
+)
+
+
+_TAG = re.compile(
+    r"<(?P<end>/)?(?P<name>expression|emotion|label|aus?|action_?units?|units)>", re.IGNORECASE
+)
+_QUOTED = re.compile(r'\A"([^"]*)"\Z')
+ASKS_UNITS = ("au_detection", "au_description")
+"""Tasks whose answers say units and need not say an expression."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,7 @@ class Parsed:
         expression: canonical name; None where the text names none.
         units: present units, with intensity 1 to 5 where the text gives one, else None.
         absent: units that the text says are not there.
+        scores: expressions to numbers as written, where the text is a list of them.
         reason: why it is unparsed.
     """
 
@@ -72,49 +88,92 @@ class Parsed:
     expression: str | None = None
     units: dict[int, float | None] = field(default_factory=dict)
     absent: frozenset[int] = frozenset()
+    scores: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str, task: str | None = None) -> Parsed:
     """Reads expression and action units from any model's text, prose or JSON.
 
     Negation counts within its clause. A unit both affirmed and denied, two expressions without one
-    that is plainly the label, an unknown unit, a refusal and an empty text are "unparsed".
+    that is plainly the label, an unknown unit, a refusal, thoughts without an end and an empty text
+    are "unparsed".
+
+    Args:
+        text: as the model wrote it; thoughts are left out (see `mien.language.visible`).
+        task: what was asked, as in `mien.language.TASKS`. Where units were asked for, bare numbers
+            are units, "none" says that there are none, and what is said of expressions may be
+            ambiguous.
     """
-    text = unicodedata.normalize("NFKC", text).translate(_ASCII)
-    text = _THOUGHT.sub(" ", text).strip()
-    if not text:
-        return Parsed("unparsed", reason="empty text")
     try:
-        found = structured.read(text)
+        text = visible(text)
+        text = unicodedata.normalize("NFKC", text).translate(_ASCII)
+        text = _QUOTED.sub(r"\1", narrow(text).strip())
+        if not text:
+            raise UnreadableError("empty text")
+        asked = task in ASKS_UNITS
+        found = structured.read(text, units=asked)
         if found is not None:
             text = found
-        return _parse_prose(text)
+        elif asked:
+            text = bare.headed(text)
+        return _parse_prose(text, units_asked=asked)
     except UnreadableError as error:
         return Parsed("unparsed", reason=str(error))
 
 
-def _parse_prose(text: str) -> Parsed:
-    text = re.sub(r"[*`]+|^#+\s*|(?<!\w)_+|_+(?!\w)", "", text, flags=re.MULTILINE)
+def _parse_prose(text: str, *, units_asked: bool) -> Parsed:
+    text = re.sub(r"[*`]+|^#+[ \t]*|(?<!\w)_+|_+(?!\w)", "", text, flags=re.MULTILINE)
     text = _ROW.sub(lambda m: ": ".join(c.strip() for c in m[1].split("|")), text)
+    text = _GONE_HEADING.sub(r"\1: AUs ", _ARROW.sub(": ", _TAG.sub(_untagged, text)))
+    text = others_absent(text)
     # these are the marks that stand for mentions below
     text = _OPTIONS.sub(" ", text.translate(dict.fromkeys(map(ord, "<>{}~"), " ")))
     marked, mentions = mark(text)
     marked = _LIST.sub(" ", marked)
-    kept = [c for c in scope.clauses(marked) if not _REFUSAL.search(c)]
-    refused = len(kept) < len(scope.clauses(marked))
-    verdicts = [v for clause in kept for v in scope.judge(clause)]
-    units, absent = _units(mentions, verdicts)
-    expression = _expression(marked, mentions, verdicts)
-    if _NO_UNITS.search(marked):
+    if units_asked and (left := _LEFT_OVER.search(marked)):
+        raise UnreadableError(f"{left[0].strip()!r} may be a unit")
+    clauses = scope.clauses(marked)
+    refused = any(_REFUSAL.search(c) for c in clauses)
+    kept = _statements(clauses)
+    units, absent = _units(mentions, [v for clause in kept for v in scope.judge(clause)])
+    expression, scores = None, dict[str, float]()
+    try:
+        expression, scores = _rated_expression(marked, mentions)
+    except UnreadableError:
+        if not units_asked:
+            raise
+    if not refused and no_units("\n".join(kept)):
         if units:
             raise UnreadableError("says that there are no action units, and names some")
         absent = frozenset(facs.ACTION_UNITS)
     if _REST.search(text):
         absent |= frozenset(facs.ACTION_UNITS) - set(units)
-    if expression is None and not units and not absent:
+    if not units and not absent and (expression is None or units_asked):
         raise UnreadableError("a refusal" if refused else "no label found")
-    return Parsed("ok", expression, units, absent)
+    return Parsed("ok", expression, units, absent, scores)
+
+
+def _untagged(match: re.Match[str]) -> str:
+    return "\n" if match["end"] else f"{match['name']}: "
+
+
+def _statements(clauses: list[str]) -> list[str]:
+    """The clauses that say something: no refusals and no questions."""
+    return [c for c in clauses if not _REFUSAL.search(c) and not c.rstrip(" \"')").endswith("?")]
+
+
+def _rated_expression(marked: str, mentions: list[Mention]) -> tuple[str | None, dict[str, float]]:
+    """The expression, with the numbers of all where the text lists them."""
+    rated = ratings.rated(marked, mentions)
+    rest = marked if rated is None else rated.rest
+    verdicts = [v for clause in _statements(scope.clauses(rest)) for v in scope.judge(clause)]
+    said = _expression(rest, mentions, verdicts)
+    if rated is None:
+        return said, {}
+    if said not in (None, rated.label):
+        raise UnreadableError(f"says {said}, but {rated.label} has the highest number")
+    return rated.label, rated.scores
 
 
 def _units(
@@ -160,8 +219,12 @@ def _expression(
         mentions[int(m[1])].expression for m in _STATED.finditer(marked) if int(m[1]) in affirmed
     }
     first = _LABEL_FIRST.match(marked)
-    if first and int(first[1]) in affirmed:
+    listed = {mentions[int(m[1])].expression for m in _KEYED.finditer(marked)}
+    if first and int(first[1]) in affirmed and len(listed) < 2:
         stated.add(mentions[int(first[1])].expression)
+    if stated:
+        alone = (int(m[1]) for m in _ALONE.finditer(marked))
+        stated |= {mentions[i].expression for i in alone if i in affirmed}
     if len(stated) > 1:
         raise UnreadableError(f"two labels: {' and '.join(sorted(map(str, stated)))}")
     if stated:

@@ -24,18 +24,18 @@ _NOT = (
 _DENIAL = (
     rf"{_NOT}\s+{_ADVERB}(?:{_SEEN}|appear|occur|show(?:\s+up)?)\b"
     r"|\b(?:is|are|was|were|remains?|both)?\s*(?:absent|missing|inactive|undetected)\b"
-    r"|[:=(]\s*(?:no|none|false|not\s+\w+|0(?!\.))(?=\s*(?:[,.;:)\]\n-]|$))"
+    r"|(?:[:=(]|\s-)\s*(?:no|none|false|not\s+\w+|0(?!\.))(?=\s*(?:[,.;:)\]\n\"'-]|$))"
     r"|(?<=>)\s+no(?=\s*(?:[,.;\n]|$))"
 )
 _PREDICATE = re.compile(
     rf"(?P<deny>{_DENIAL})"
-    rf"|(?P<hedge>\b(?:may|might|could)\s+(?:also\s+)?be\s+{_ADVERB}{_SEEN}\b)"
-    rf"|(?P<affirm>\b(?:is|are|was|were)\s+{_ADVERB}{_SEEN}\b|[:=(]\s*(?:yes|true|present|active)\b)",
+    rf"|(?P<hedge>\b(?:may|might|could)\s+(?:also\s+)?be\s*(?:{_ADVERB}{_SEEN}\b|(?=[.,;\n]|$)))"
+    rf"|(?P<affirm>\b(?:is|are|was|were)\s+{_ADVERB}{_SEEN}\b|(?:[:=(]|\s-)\s*(?:yes|true|present|active)\b)",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
     r"\b(?:no(?!\s+(?:doubt|longer\s+than))|not(?!\s+(?:only|just|merely|surpris\w*|to\s+mention))|\w+n't|cannot"
-    r"|without|neither|nor|never|none(?=\s+of|\s*:)|lack(?:s|ing)?|absen(?:ce|t)|free\s+of|devoid\s+of"
+    r"|without|hardly|scarcely|far\s+from|anything\s+but|unlikely|neither|nor|never|none(?=\s+of|\s*:)|lack(?:s|ing)?|absen(?:ce|t)|free\s+of|devoid\s+of"
     r"|rather\s+than|instead\s+of|missing|inactive|undetected|excluding)\b",
     re.IGNORECASE,
 )
@@ -92,7 +92,8 @@ def _reached(governed: str, denial: str) -> set[int]:
     plural = re.match(r"\s*(?:are|were|both|do|have|can|could)\b", denial, re.IGNORECASE)
     for left, right in zip(reversed(marks[:-1]), reversed(marks[1:]), strict=True):
         gap = governed[left.end() : right.start()]
-        if "~" in gap or bracketed:  # a graded unit is present; brackets hold one
+        # a graded unit is present; brackets hold one; "AU12: high, AU6: none" denies the last alone
+        if "~" in gap or bracketed or re.search(r"[:=]|\s-\s", gap):
             break
         if (
             gap.strip() == ","

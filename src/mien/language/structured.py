@@ -7,40 +7,65 @@ import json
 import re
 from typing import Any
 
+from mien import facs
+from mien.language import bare
 from mien.language.mentions import UnreadableError
 
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL | re.IGNORECASE)
 _EXPRESSION_KEYS = ("expression", "facial_expression", "emotion", "label", "prediction", "answer")
 _UNIT_KEYS = ("aus", "au", "action_units", "units", "active_aus", "present", "facial_action_units")
+_SCORE_KEYS = (
+    *("scores", "probabilities", "probs", "confidence", "confidences", "emotions", "expressions"),
+    *("distribution", "emotion_scores", "expression_scores", "predictions"),
+)
+_NAME_KEYS = ("label", "emotion", "expression", "class", "name")
+_NUMBER_KEYS = ("score", "confidence", "probability", "prob", "value", "intensity")
+MOST_BRACKETS = 2000
+"""Brackets of an answer that is read as JSON; labels take few."""
 _ABSENT_KEYS = ("absent", "absent_aus", "inactive_aus")
 
 
-def read(text: str) -> str | None:
+def read(text: str, *, units: bool = False) -> str | None:
     """The labels of a JSON-like answer as plain lines; None where the text is no such answer.
+
+    Args:
+        text: an answer.
+        units: whether units were asked for, so that keys that are numbers are units.
 
     Raises:
         UnreadableError: if its values cannot be labels.
     """
-    fence = _FENCE.search(text)
-    body = (fence[1] if fence else text).strip()
+    fence = _fenced(text)
+    body = (text if fence is None else fence).strip()
     start, end = body.find("{"), body.rfind("}")
-    if start < 0 or end < start or (not fence and start > 0 and body[:start].count("\n") > 3):
+    if body.startswith("[") and (start < 0 or end < start):
+        pairs = _load(body)
+        return None if units else _rows(pairs)
+    if start < 0 or end < start or (fence is None and start > 0 and body[:start].count("\n") > 3):
         return None
     data = _load(body) if body.startswith("[") else _load(body[start : end + 1])
     if isinstance(data, dict) and "au" in data and {"present", "intensity"} & set(data):
         data = [data]
+    if isinstance(data, list) and (rows := _rows(data)) is not None:
+        return rows
     if isinstance(data, list) and all(isinstance(item, dict) for item in data):
         data = {"units": data}
     if not isinstance(data, dict):
         return None
-    lines: list[str] = []
+    lines: list[str] = _classes(data)
     for key, value in data.items():
         name = str(key).strip().lower().replace(" ", "_")
         if name in _EXPRESSION_KEYS:
             lines += _expression(value)
+        elif name in _SCORE_KEYS and isinstance(value, dict):
+            lines += _classes(value)
+        elif name in _SCORE_KEYS and isinstance(value, list):
+            rows = _rows(value)
+            lines += [rows] if rows else []
         elif name in _UNIT_KEYS:
             lines += _units(value)
-        elif name in _ABSENT_KEYS:
+        elif units and re.fullmatch(r"\d{1,2}", name):
+            lines += _unit(name, value)
+        elif name in _ABSENT_KEYS and isinstance(value, list | tuple | None.__class__):
             lines += [f"AU{_number(v)}: absent" for v in value or ()]
         elif re.fullmatch(r"au_?\d+(_[cr])?", name):
             lines += _unit(name, value, presence=name.endswith("_c"), grade=name.endswith("_r"))
@@ -48,9 +73,11 @@ def read(text: str) -> str | None:
 
 
 def _load(body: str) -> Any:
+    if body.count("{") + body.count("[") > MOST_BRACKETS:
+        return None
     try:
         return json.loads(body)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         pass
     try:
         return ast.literal_eval(body)
@@ -64,7 +91,52 @@ def _load(body: str) -> Any:
         return None
 
 
+def _fenced(text: str) -> str | None:
+    """What stands in the first fence, not searched by a pattern as that would take its time."""
+    start = text.find("```")
+    end = text.find("```", start + 3) if start >= 0 else -1
+    if end < 0:
+        return None
+    return re.sub(
+        r"\A(?:json\d?|python|javascript)\b", "", text[start + 3 : end], flags=re.IGNORECASE
+    )
+
+
+def _classes(data: dict[Any, Any]) -> list[str]:
+    """Lines of a mapping from expressions to numbers or yes and no."""
+    words = facs.expression_words()
+    found = {k: v for k, v in data.items() if str(k).strip().lower() in words}
+    if not found or not all(isinstance(v, bool | int | float | str) for v in found.values()):
+        return []
+    return [f"{key}: {str(value).lower()}" for key, value in found.items()]
+
+
+def _rows(data: Any) -> str | None:
+    """Lines of a list of expressions with numbers: pairs, or objects with a label and a score."""
+    if not isinstance(data, list) or not data:
+        return None
+    lines = []
+    for item in data:
+        if isinstance(item, list | tuple) and len(item) == 2:
+            name, value = item
+        elif isinstance(item, dict) and "au" not in item:
+            name = next((item[k] for k in _NAME_KEYS if k in item), None)
+            value = next((item[k] for k in _NUMBER_KEYS if k in item), None)
+        else:
+            return None
+        if (
+            not isinstance(name, str)
+            or isinstance(value, bool)
+            or not isinstance(value, int | float)
+        ):
+            return None
+        lines.append(f"{name}: {value}")
+    return "\n".join(lines)
+
+
 def _expression(value: Any) -> list[str]:
+    if isinstance(value, dict) and (lines := _classes(value)):
+        return lines
     if isinstance(value, dict):
         value = value.get("label") or value.get("name")
     if value is None:
@@ -81,8 +153,12 @@ def _units(value: Any) -> list[str]:
         return [line for key, item in value.items() for line in _unit(str(key), item)]
     if isinstance(value, str | int):
         text = str(value)
+        if bare.says_nothing(text):
+            return ["No action units."]
         return [text if re.search(r"[A-Za-z]{2}", text) or not text else f"AUs {text}"]
     if not value:
+        return ["No action units."]
+    if isinstance(value, list) and len(value) == 1 and bare.says_nothing(str(value[0])):
         return ["No action units."]
     lines = []
     for item in value:

@@ -26,7 +26,13 @@ def read_items(
         For each task and item the overlap with the reference; None where there is no reference.
     """
     pairs = [
-        Pair(text, items.task.read == "first", reference, "rege" in items.task.metrics)
+        Pair(
+            text,
+            items.task.read == "first",
+            reference,
+            "rege" in items.task.metrics,
+            items.task.kind,
+        )
         for items in tasks
         for text, reference in zip(items.texts, items.references, strict=True)
     ]

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.language import parse
+from mien.language.mentions import UnreadableError
+from mien.language.visible import visible
 from mien.metrics import emola_rouge_l, rouge_l
 from mien.metrics.bleu import bleu_sums
 from mien.metrics.text import words
@@ -55,12 +57,14 @@ class Pair(NamedTuple):
         first: read labels from its first sentence or line alone.
         reference: what its wording is compared with; None where it is not.
         emola: whether the ROUGE-L of REGE is wanted too, which takes its time.
+        kind: what was asked, as in `mien.bench.suite.TaskSpec`.
     """
 
     text: str
     first: bool
     reference: str | None
     emola: bool = False
+    kind: str | None = None
 
 
 class Overlap(NamedTuple):
@@ -79,17 +83,22 @@ class Overlap(NamedTuple):
     length: int
 
 
-def read_text(text: str, *, first: bool = False) -> Reading:
+def read_text(text: str, *, kind: str | None = None, first: bool = False) -> Reading:
     """Labels of one text, by the rules of `mien.language.parse`.
 
     Args:
         text: as the model wrote it.
-        first: read its first sentence or line alone.
+        kind: what was asked.
+        first: read the first sentence or line of the answer alone.
     """
     if first:
+        try:
+            text = visible(text)
+        except UnreadableError as error:
+            return Reading(reason=str(error))
         match = _FIRST.match(text)
         text = match[1] if match else text
-    parsed = parse(text)
+    parsed = parse(text, kind)
     if parsed.status != "ok":
         return Reading(reason=parsed.reason or "unparsed")
     says = bool(parsed.units or parsed.absent)
@@ -102,6 +111,10 @@ def read_valence_arousal(text: str) -> tuple[float, float] | None:
     Returns:
         None where one is missing, out of range, or stated in two ways.
     """
+    try:
+        text = visible(text)
+    except UnreadableError:
+        return None
     found = []
     for pattern in (_VALENCE, _AROUSAL):
         values = {float(v.replace("\u2212", "-")) for v in pattern.findall(text)}
@@ -112,7 +125,14 @@ def read_valence_arousal(text: str) -> tuple[float, float] | None:
 
 
 def overlap(text: str, reference: str, *, emola: bool = False) -> Overlap:
-    """Overlap of one answer with its reference; an empty answer overlaps in nothing."""
+    """Overlap of one answer with its reference; an empty answer overlaps in nothing.
+
+    Thoughts are no part of an answer, and an answer that never leaves them is empty.
+    """
+    try:
+        text = visible(text)
+    except UnreadableError:
+        text = ""
     return Overlap(
         rouge_l(text, reference),
         emola_rouge_l(text, reference) if emola else math.nan,
@@ -161,12 +181,12 @@ def cores() -> int:
 
 
 def _read_chunk(pairs: Iterable[Pair]) -> list[tuple[Reading, Overlap | None]]:
-    labels: dict[tuple[str, bool], Reading] = {}
+    labels: dict[tuple[str, bool, str | None], Reading] = {}
     rows = []
-    for text, first, reference, emola in pairs:
-        key = (text, first)
+    for text, first, reference, emola, kind in pairs:
+        key = (text, first, kind)
         if key not in labels:
-            labels[key] = read_text(text, first=first)
+            labels[key] = read_text(text, kind=kind, first=first)
         compared = None if reference is None else overlap(text, reference, emola=emola)
         rows.append((labels[key], compared))
     return rows
