@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien import __version__
+from mien._version import __version__
 from mien.analyzer import Analyzer
 from mien.engines.local import LocalEngine
 from mien.faces import make_finder

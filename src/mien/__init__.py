@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mien._version import __version__
+
 if TYPE_CHECKING:
     from mien.analyzer import Analyzer as Analyzer
     from mien.analyzer import analyze as analyze
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     from mien.chat import Chat as Chat
     from mien.schema import Analysis as Analysis
 
-__version__ = "0.1.0"
 __all__ = ["Analysis", "Analyzer", "Chat", "__version__", "analyze", "load"]
 
 _HOMES = {

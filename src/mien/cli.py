@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mien import __version__
+from mien._version import __version__
 from mien.commands.bench import app as bench_app
 from mien.commands.chat import chat
 from mien.commands.data import data_app
@@ -29,7 +29,6 @@ from mien.commands.options import (
     Yes,
 )
 from mien.commands.root import Root, interrupted_by_signals
-from mien.commands.synth_feabench import feabench
 from mien.commands.synth_sequence import sequence
 from mien.commands.train import train
 from mien.terminal import say
@@ -195,7 +194,6 @@ app.command()(train)
 app.command()(init)
 app.command()(merge)
 # Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
-synth_app.command("feabench")(feabench)
 synth_app.command("sequence")(sequence)
 
 

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien import __version__
+from mien._version import __version__
 from mien.bench.crops import NoFaceError, find_faces
 from mien.bench.labels import tasks_for
 from mien.bench.source import SAMPLES_FILE, Chosen, Picture, Source

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mien import __version__
+from mien._version import __version__
 from mien.analyzer import USUAL_CLIP_FRAMES, USUAL_SAMPLING, Analyzer, load
 from mien.apex import apex_faces
 from mien.commands.consent import agree_to_send

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from rich.table import Table
 
-from mien import __version__
+from mien._version import __version__
 from mien.terminal import Console
 
 CORE = ("torch", "transformers", "safetensors", "mediapipe", "pillow", "numpy", "av", "pyarrow")

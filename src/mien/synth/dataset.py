@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien import __version__
+from mien._version import __version__
 from mien.partfile import sink_error, write_whole
 from mien.synth.produce import ImageFormat, Picture, Plan, ProduceError, produce
 from mien.synth.scene import Split

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import __version__
+from mien._version import __version__
 from mien.sample import Sample
 from mien.schema import ActionUnit
 from mien.synth.clip_files import ClipFolder, write_clip

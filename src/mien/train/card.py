@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien import __version__, facs
+from mien import facs
+from mien._version import __version__
 from mien.partfile import write_whole
 from mien.untrusted import json_value, read_json_object
 

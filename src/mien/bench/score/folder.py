@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mien import __version__, facs
+from mien import facs
+from mien._version import __version__
 from mien.bench.result import Figure, GroupRow, Result, TaskResult
 from mien.bench.score.expression import expression_tables, expression_tally
 from mien.bench.score.items import Items, Run, load_run

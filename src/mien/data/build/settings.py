@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from mien import __version__
+from mien._version import __version__
 from mien.data.build.tasks import DEFAULT_TASKS, check_tasks
 from mien.data.checks.rules import CheckRules
 

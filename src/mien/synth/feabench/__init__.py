@@ -4,6 +4,12 @@ Pictures of a software renderer differ a little from machine to machine, so the 
 verified, not rendered again. Reading it needs neither a face model nor OpenGL.
 """
 
-from mien.synth.feabench.benchmark import FeaBenchError, FeaBenchSynth, load_feabench
+from mien.synth.feabench.benchmark import (
+    VERSION,
+    FeaBenchError,
+    FeaBenchSynth,
+    decode_picture,
+    load_feabench,
+)
 
-__all__ = ["FeaBenchError", "FeaBenchSynth", "load_feabench"]
+__all__ = ["VERSION", "FeaBenchError", "FeaBenchSynth", "decode_picture", "load_feabench"]

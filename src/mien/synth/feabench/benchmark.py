@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mien.sample import Sample
-from mien.synth.feabench.encoding import decode
 from mien.synth.rows import sample_of
 from mien.untrusted import read_json
 
@@ -77,7 +78,7 @@ class FeaBenchSynth(Sequence[tuple[Sample, NDArray[np.uint8]]]):
         """Sample and (H, W, 3) uint8 RGB picture; a slice gives a list of them."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return self.samples[index], decode(self.encoded(index))
+        return self.samples[index], decode_picture(self.encoded(index))
 
     def __iter__(self) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
         return (self[i] for i in range(len(self)))
@@ -101,6 +102,11 @@ def load_feabench(version: str = VERSION) -> FeaBenchSynth:
         names = ", ".join(known) or "none"
         raise FeaBenchError(f"no FEABench-Synth {version!r} in this installation; known: {names}")
     return FeaBenchSynth(FOLDER, version)
+
+
+def decode_picture(data: bytes) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of an encoded picture."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def file_hash(path: Path) -> str:

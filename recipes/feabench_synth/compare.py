@@ -10,12 +10,12 @@ import numpy as np
 
 from mien.sample import Sample
 from mien.schema import ActionUnit
-from mien.synth.feabench.benchmark import FeaBenchSynth
-from mien.synth.feabench.encoding import decode, psnr
-from mien.synth.feabench.make import plan
+from mien.synth.feabench import FeaBenchSynth, decode_picture
 from mien.synth.measure import TRACE
 from mien.synth.produce import Picture, produce
 from mien.synth.sources import Loader
+from recipes.feabench_synth.encoding import psnr
+from recipes.feabench_synth.make import plan
 
 NEAR = 35.0
 """Decibels of PSNR that a new render reaches at least."""
@@ -56,7 +56,7 @@ class Comparison:
             picture: the new one, losslessly encoded.
         """
         sample, shipped = benchmark[position]
-        self.psnr[sample.id] = psnr(shipped, decode(picture.data))
+        self.psnr[sample.id] = psnr(shipped, decode_picture(picture.data))
         self.differences += [f"{sample.id}: {d}" for d in differences(sample, picture.sample)]
 
 

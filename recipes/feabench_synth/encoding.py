@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mien.synth.feabench import decode_picture
+
 QUALITIES = (75, 80, 85, 90, 95)
 NEAR = 36.5
 """Decibels of PSNR that each stored picture keeps at least to its render."""
@@ -37,15 +39,10 @@ def encode(image: NDArray[np.uint8]) -> bytes:
     """
     for quality in QUALITIES:
         data = _webp(image, quality=quality)
-        if psnr(decode(data), image) >= NEAR:
+        if psnr(decode_picture(data), image) >= NEAR:
             return data
     rounded = np.round(image.astype(np.float32) / STEP) * STEP
     return _webp(rounded.clip(0, 255).astype(np.uint8), lossless=True, quality=100)
-
-
-def decode(data: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of an encoded picture."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def _webp(image: NDArray[np.uint8], **options: Any) -> bytes:

