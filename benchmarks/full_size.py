@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from step_cost import Account, account, picture_step, text_loss, without_numbers
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
@@ -29,7 +30,6 @@ from mien.models import (
 )
 from mien.models.configuration import CLIP_L_336
 from mien.models.multimodal import LORA_TARGETS
-from mien.train.account import Account, account, picture_step, text_loss, without_numbers
 from mien.train.recipe import LoraSpec, Stage
 from mien.train.stages import PartCount, prepare_stage
 

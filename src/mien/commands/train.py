@@ -40,19 +40,11 @@ def train(
         bool,
         typer.Option("--dry-run", help="Load and read everything, say what would be done, stop."),
     ] = False,
-    account: Annotated[
-        bool,
-        typer.Option("--account", help="Count operations and memory without weights, and stop."),
-    ] = False,
 ) -> None:
     """Train a model by a recipe; a run that was stopped goes on with the same command.
 
     Exit codes: 0 done, 1 training or an output failed, 2 wrong usage, 130 interrupted.
     """
-    if account:
-        from mien.commands.train_account import run_account
-
-        raise typer.Exit(run_account(recipe, set_ or []))
     if fresh and change:
         say("error: --fresh begins again and --change goes on; give one of them", err=True)
         raise typer.Exit(2)

@@ -1,13 +1,18 @@
-"""What a training step costs, counted without weights: parameters, operations, bytes.
+"""What a step of each stage of a recipe costs: parameters, operations and bytes.
 
-The step runs on tensors that have a shape and no numbers, forward and backward, so that models of
-any size are counted in seconds on any machine.
+    python benchmarks/step_cost.py RECIPE [--set field=value ...]
+
+The step is counted without weights: it runs forward and backward on tensors that have a shape and
+no numbers, so that models of any size are counted in seconds on any machine. `full_size.py` counts
+the 7B models with it.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +22,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+from transformers import AutoConfig
 
+from mien.engines.load import EMBEDDED, own_folder
 from mien.models import EmoLlamaForConditionalGeneration, FeallmForConditionalGeneration
-from mien.train.recipe import Stage
+from mien.terminal import say
+from mien.train.fields import RecipeError
+from mien.train.recipe import Recipe, Stage, load_recipe
 from mien.train.stages import PartCount, base_of, checkpoint_activations, count_parts, prepare_stage
 
 _ADAM = 8  # bytes of AdamW's two moments for each trained number
@@ -261,3 +270,50 @@ def _counter() -> FlopCounterMode:
             ops._scaled_dot_product_flash_attention_for_cpu_backward: backward,
         },
     )
+
+
+def recipe_lines(recipe: Recipe) -> Iterator[str]:
+    """A few lines a stage: parameters, operations and memory of a step on one device.
+
+    Args:
+        recipe: whose start model's configuration can be read; weights are not needed.
+    """
+    folder = own_folder(recipe.start) if recipe.start in EMBEDDED else None
+    config = AutoConfig.from_pretrained(recipe.start if folder is None else folder)
+    for stage in recipe.stages:
+        frames = (stage.data or recipe.data).frames
+        found = account_stage(config, stage, frames=frames)
+        yield (
+            f"{stage.name}: {found.parameters / 1e6:,.1f} M parameters, "
+            f"{found.trained / 1e6:,.1f} M of them trained"
+        )
+        yield (
+            f"{stage.name}: {found.step / 1e12:.3g} TFLOP for a batch of {stage.batch_size}, "
+            "each a picture or clip with 256 tokens of text"
+        )
+        kinds = ("weights", "gradients", "optimizer", "activations")
+        yield (
+            f"{stage.name}: {found.memory / 1e9:.2f} GB = "
+            + " + ".join(f"{getattr(found, kind) / 1e9:.2f} {kind}" for kind in kinds)
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the cost of a recipe's stages and returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe", help="file, or name of a recipe of mien")
+    parser.add_argument("--set", action="append", default=[], help="field=value; repeatable")
+    options = parser.parse_args(arguments)
+    try:
+        for line in recipe_lines(load_recipe(options.recipe, options.set)):
+            say(line)
+    except (RecipeError, OSError, ValueError) as error:
+        say(f"error: {str(error).splitlines()[0]}", err=True)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

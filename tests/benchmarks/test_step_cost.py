@@ -1,11 +1,14 @@
 """The account of a step: against PyTorch's own measure of a real one, and by hand."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
+from benchmarks.step_cost import LiveBytes, account, account_stage, main, picture_step
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from mien.train.account import LiveBytes, account, account_stage, picture_step
 from mien.train.recipe import LoraSpec, Stage
 from mien.train.stages import PartCount, prepare_stage
 from tests.train.tiny import tiny_feallm
@@ -19,6 +22,15 @@ STAGE = Stage(
     batch_size=2,
     precision="float32",
 )
+
+RECIPE = """\
+name: tiny
+start: {start}
+data:
+  train: [{{rows: {rows}}}]
+stages:
+  - {{name: align, train: [face], max_steps: 1, learning_rate: 1.0e-3, batch_size: 2}}
+"""
 
 
 def test_operations_and_bytes_of_two_layers_by_hand():
@@ -68,3 +80,24 @@ def test_a_stage_without_weights_costs_what_a_real_step_costs():
             now += event.nbytes()
             peak = max(peak, now)
     assert counted.activations + counted.gradients == pytest.approx(peak, rel=0.15)
+
+
+def test_a_recipe_is_counted_from_the_configuration_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tiny_feallm()
+    start = tmp_path / "start"
+    start.mkdir()
+    (start / "config.json").write_text(model.config.to_json_string())
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({}))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.format(start=start, rows=rows))
+    assert main([str(recipe)]) == 0
+    told = capsys.readouterr().out
+    total = sum(p.numel() for p in model.parameters()) / 1e6
+    assert f"align: {total:,.1f} M parameters" in told
+    assert "GB = 0.00 weights + 0.00 gradients" in told
+    (start / "config.json").unlink()
+    assert main([str(recipe)]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
