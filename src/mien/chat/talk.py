@@ -87,8 +87,8 @@ class Chat:
         faces: "mediapipe", or "whole" for a picture that is one face crop.
         device, endpoint, key_env: see `mien.engines.load_responder`.
         words: who writes the answers: "model"; "numbers", the model being asked only with mien's
-            own prompts; or "auto", which is "numbers" for `mien/nano` and the classical toolkits,
-            as they do not follow free questions, and "model" for all others.
+            own prompts; or "auto", which is "numbers" for `mien/nano`, which does not follow free
+            questions, and "model" for all others.
         seed: for the wording of the texts that are made from the numbers.
         responder, finder: used instead of those that `model` and `faces` name.
 
@@ -136,7 +136,7 @@ class Chat:
         self._reads_itself = _gives_numbers(self.responder)
         self.words: Words = words
         if words == "auto":
-            plain = self.responder.name in EMBEDDED or _says_numbers_only(self.responder)
+            plain = self.responder.name in EMBEDDED
             self.words = "numbers" if plain else "model"
         self._crops: dict[int, NDArray[np.uint8]] = {}
         self._priors: dict[int, tuple[FacePriors | None, ...]] = {}
@@ -327,10 +327,4 @@ def _gives_numbers(responder: Responder) -> bool:
     """Whether it gives numbers beside any answer, so that no instruction is needed for them."""
     from mien.engines.local_responder import LocalResponder
 
-    return isinstance(responder, LocalResponder) or _says_numbers_only(responder)
-
-
-def _says_numbers_only(responder: Responder) -> bool:
-    from mien.engines.classical import NumbersResponder
-
-    return isinstance(responder, NumbersResponder)
+    return isinstance(responder, LocalResponder)

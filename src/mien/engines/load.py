@@ -28,8 +28,8 @@ EMBEDDED: dict[str, str] = {PICTURES: "nano", CLIPS: "nano_video"}
 OWN_TYPES = ("feallm", "emo_llama")
 """`model_type` of mien's own models in their config.json."""
 
-CLASSICAL = ("py-feat", "deepface", "fer")
-"""Toolkits that are asked through their packages."""
+BASELINES = ("py-feat", "deepface", "fer")
+"""Toolkits that are no models of `--model`, but baselines of benchmarks/."""
 
 FORMS = """\
   mien/nano              the embedded model
@@ -39,8 +39,7 @@ FORMS = """\
   openai:MODEL           any OpenAI-compatible endpoint, with --endpoint URL
   openai:MODEL@URL       the same, with its address
   gemini:MODEL           Google's Gemini
-  recorded:FILE.jsonl    answers that were given before
-  py-feat, deepface, fer where their packages are installed"""
+  recorded:FILE.jsonl    answers that were given before"""
 
 
 def resolve_device(device: str = "auto") -> torch.device:
@@ -97,8 +96,6 @@ def load_engine(
         EngineError: if there is no such model, or its files are damaged.
     """
     _check_quantize(model, quantize)
-    if model in CLASSICAL:
-        return _classical(model, device)
     folder = own_folder(model)
     if folder is not None:
         from mien.engines.local import LocalEngine
@@ -157,10 +154,6 @@ def load_responder(
         EngineError: if there is no such model, or its files are damaged.
     """
     _check_quantize(model, quantize)
-    if model in CLASSICAL:
-        from mien.engines.classical import NumbersResponder
-
-        return NumbersResponder(_classical(model, device), batch_size=batch_size)
     kind, _, rest = model.partition(":")
     if kind in ("openai", "gemini") and rest:
         return _endpoint(
@@ -219,6 +212,11 @@ def own_folder(model: str) -> Path | None:
         raise EngineError(
             f"{model} holds adapters, not a model; fold them in: mien merge {model} --out FOLDER"
         )
+    if not config.is_file() and model in BASELINES:
+        raise EngineError(
+            f"{model} is a baseline, not a model of --model; in a checkout of mien's repository:"
+            f" python benchmarks/classical_baselines.py {model} SUITE"
+        )
     if not config.is_file():
         raise EngineError(f"unknown model {model!r}: no folder with a config.json. Known:\n{FORMS}")
     try:
@@ -257,25 +255,14 @@ def check_model(model: str) -> None:
     Raises:
         EngineError: if it has none of them, or an embedded model is damaged.
     """
-    if model not in CLASSICAL:
-        own_folder(model)
+    own_folder(model)
 
 
 def _check_quantize(model: str, quantize: str | None) -> None:
-    if quantize and (
-        model in CLASSICAL or model.partition(":")[0] in ("openai", "gemini", "recorded")
-    ):
+    if quantize and model.partition(":")[0] in ("openai", "gemini", "recorded"):
         raise EngineError(
             f"--quantize is for language models on this machine, and {model} is none; leave it out"
         )
-
-
-def _classical(model: str, device: str) -> Engine:
-    from mien.engines.classical import DeepFaceEngine, FerEngine, PyFeatEngine
-
-    if model == "py-feat":
-        return PyFeatEngine(device=str(resolve_device(device)))
-    return DeepFaceEngine() if model == "deepface" else FerEngine()
 
 
 def _hugging_face(

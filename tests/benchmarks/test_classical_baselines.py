@@ -1,13 +1,15 @@
 """The toolkits are stood in for by modules with the call shapes that they publish."""
 
+import json
 import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.classical_baselines import TOOLKITS, Baseline, main
 
-from mien.engines import EngineError, Request, load_engine, load_responder
+from mien.engines import EngineError, Request, load_responder
 
 RED = np.zeros((6, 6, 3), np.uint8)
 RED[..., 0] = 200
@@ -39,8 +41,7 @@ def test_py_feat(monkeypatch):
             return pd.DataFrame([weaker, face, none])
 
     module(monkeypatch, "feat", Detectorv2=Detectorv2)
-    engine = load_engine("py-feat", device="cpu")
-    first, second = engine.answer([RED, RED])
+    first, second = TOOLKITS["py-feat"]().answer([RED, RED])
     assert seen == {
         "device": "cpu",
         "identity": None,
@@ -58,17 +59,21 @@ def test_py_feat(monkeypatch):
 
 
 def test_deepface(monkeypatch):
-    seen = {}
+    seen = {"calls": []}
 
     def analyze(img_path, actions, detector_backend, enforce_detection, silent):
+        seen["calls"].append(1)
         seen.update(image=img_path, actions=actions, detector=detector_backend)
         percent = {"angry": 80.0, "disgust": 5, "fear": 5, "happy": 2, "sad": 3, "surprise": 1}
         percent["neutral"] = np.float32(4)
         return [{"emotion": percent, "dominant_emotion": "angry", "region": {}}]
 
     module(monkeypatch, "deepface", DeepFace=SimpleNamespace(analyze=analyze))
-    responder = load_responder("deepface")
-    (reply,) = responder.respond([Request("a", (RED,), "What is it?")])
+    crops = (RED,)
+    questions = [Request(name, crops, "What is it?") for name in "ab"]
+    reply, same, none = Baseline(TOOLKITS["deepface"]()).respond([*questions, Request("c", (), "")])
+    assert (same.text, same.numbers, len(seen["calls"])) == (reply.text, reply.numbers, 1)
+    assert none.status == "failed"
     assert seen["image"][0, 0].tolist() == [0, 0, 200]  # BGR
     assert (seen["actions"], seen["detector"]) == (("emotion",), "skip")
     assert reply.text == "Anger."
@@ -85,7 +90,7 @@ def test_fer(monkeypatch):
 
     module(monkeypatch, "fer")
     module(monkeypatch, "fer.fer", FER=FER)
-    (answer,) = load_engine("fer").answer([RED])
+    (answer,) = TOOLKITS["fer"]().answer([RED])
     assert answer.expression.scores["happiness"] == pytest.approx(0.98 / 0.99)
     assert sum(answer.expression.scores.values()) == pytest.approx(1)
 
@@ -96,4 +101,26 @@ def test_fer(monkeypatch):
 def test_a_missing_package_is_named_with_pip(monkeypatch, name, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(EngineError, match=f"pip install {name}"):
-        load_engine(name, device="cpu")
+        TOOLKITS[name]()
+
+
+def test_a_suite_is_asked_and_scored(monkeypatch, tmp_path, capsys):
+    class FER:
+        def detect_emotions(self, image, face_rectangles):
+            sure = dict.fromkeys(("angry", "disgust", "fear", "sad", "surprise", "neutral"), 0.0)
+            return [{"box": face_rectangles[0], "emotions": {**sure, "happy": 1.0}}]
+
+    module(monkeypatch, "fer")
+    module(monkeypatch, "fer.fer", FER=FER)
+    assert main(["fer", "feabench-synth", "--limit", "3", "--out", str(tmp_path)]) == 0
+    folder = tmp_path / "feabench-synth" / "fer"
+    _, *answers = map(json.loads, (folder / "answers.jsonl").read_text().splitlines())
+    assert {answer["text"] for answer in answers} == {"Happiness."}
+    assert (folder / "results.json").is_file()
+
+
+@pytest.mark.parametrize("name", TOOLKITS)
+def test_as_a_model_it_is_said_where_a_toolkit_is(name):
+    with pytest.raises(EngineError, match=rf"benchmarks/classical_baselines\.py {name}") as told:
+        load_responder(name)
+    assert "\n" not in str(told.value)
