@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint clean libraries
+.PHONY: demo test test-range lint clean libraries
 
 demo: $(VENV)/.installed libraries
 	$(BIN)/mien analyze examples/*.jpg --overlay demo --report demo/report.html
@@ -12,6 +12,23 @@ demo: $(VENV)/.installed libraries
 
 test: $(VENV)/.installed-dev libraries lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+# The quick tests with the lowest and the newest releases that pyproject.toml allows; `make test`
+# has those of constraints.txt. torch stays the pinned one: others pull gigabytes of GPU libraries.
+RANGE ?= not slow
+test-range: build/lowest/.installed build/newest/.installed libraries
+	for end in lowest newest; do \
+	OMP_NUM_THREADS=1 build/$$end/bin/python -m pytest -n auto -m '$(RANGE)' $(TESTS) || exit 1; done
+
+build/%/.installed: pyproject.toml constraints.txt
+	rm -rf build/$*
+	$(PYTHON) -m venv build/$*
+	$(PYTHON) tests/range.py > build/lowest.txt
+	grep '^torch==' constraints.txt > build/newest.txt
+	build/$*/bin/python -m pip -q install "$$(grep '^torch==' constraints.txt)"
+	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,frame,synth]' \
+	  pytest pytest-xdist hypothesis scikit-learn
+	@touch $@
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -40,3 +40,16 @@ def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert "apt-get" in result.output
+
+
+def test_doctor_names_releases_outside_of_what_was_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = doctor._installed
+    inside = CliRunner().invoke(app, ["doctor"])
+    monkeypatch.setattr(
+        doctor, "_installed", lambda name: "99.0" if name == "transformers" else installed(name)
+    )
+    outside = CliRunner().invoke(app, ["doctor"])
+    assert "not tested" not in inside.output
+    assert "99.0, not tested" in outside.output
+    assert "pip install 'transformers<" in outside.output
+    assert outside.exit_code == inside.exit_code

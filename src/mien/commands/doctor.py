@@ -6,20 +6,13 @@ import ctypes
 import platform
 from importlib import metadata
 
+from packaging.requirements import Requirement
 from rich.table import Table
 
 from mien._version import __version__
 from mien.terminal import Console
 
-CORE = ("torch", "transformers", "safetensors", "mediapipe", "pillow", "numpy", "av", "pyarrow")
-OPTIONAL = {
-    "accelerate": "mien[train]",
-    "peft": "mien[train]",
-    "matplotlib": "mien[train]",
-    "pandas": "mien[frame]",
-    "anny": "mien[synth]",
-    "moderngl": "mien[synth]",
-}
+EXTRAS = ("train", "frame", "synth")
 LIBRARIES = ("libEGL.so.1", "libGLESv2.so.2")
 
 
@@ -28,6 +21,24 @@ def _installed(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _requirements() -> list[tuple[Requirement, str | None]]:
+    """What mien was tested with, from its own metadata, and the extra that asks for each."""
+    try:
+        lines = metadata.requires("mien") or []
+    except metadata.PackageNotFoundError:
+        return []
+    found = []
+    for requirement in map(Requirement, lines):
+        marker = requirement.marker
+        extra = next((e for e in EXTRAS if marker and marker.evaluate({"extra": e})), None)
+        # an extra that names mien itself gathers others
+        if requirement.name != "mien" and (
+            extra or marker is None or marker.evaluate({"extra": ""})
+        ):
+            found.append((requirement, extra))
+    return found
 
 
 def _loads(library: str) -> bool:
@@ -60,6 +71,7 @@ def run_doctor() -> int:
     for column in ("part", "found", "remedy"):
         table.add_column(column, overflow="fold")
     missing = 0
+    outside: list[str] = []
 
     def row(part: str, found: str | None, remedy: str, *, needed: bool) -> None:
         nonlocal missing
@@ -67,8 +79,26 @@ def run_doctor() -> int:
         state = found or ("missing" if needed else "not installed")
         table.add_row(part, state, "" if found else remedy)
 
-    for package in CORE:
-        row(package, _installed(package), f"pip install {package}", needed=True)
+    wanted = _requirements()
+
+    def packages(extras: bool) -> None:
+        for requirement, extra in wanted:
+            if (extra is not None) != extras:
+                continue
+            name, tested = requirement.name, requirement.specifier
+            found = _installed(name)
+            if found is None:
+                pip = f"mien[{extra}]" if extra else f"{name}{tested}"
+                row(name, None, f"pip install '{pip}'", needed=not extra)
+            elif tested.contains(found, prereleases=True):
+                row(name, found, "", needed=True)
+            else:
+                outside.append(f"'{name}{tested}'")
+                table.add_row(name, f"{found}, not tested", f"tested: {tested}")
+
+    if not wanted:
+        row("mien", None, "pip install . where mien's pyproject.toml is", needed=True)
+    packages(extras=False)
     if platform.system() == "Linux":
         for library in LIBRARIES:
             found = "ok" if _loads(library) else None
@@ -82,13 +112,20 @@ def run_doctor() -> int:
             row(f"weights {name}", None, str(error), needed=True)
         else:
             row(f"weights {name}", "ok", "", needed=True)
-    for package, extra in OPTIONAL.items():
-        row(package, _installed(package), f"pip install '{extra}'", needed=False)
+    packages(extras=True)
     if _installed("moderngl"):
         row("rendering", *_rendering(), needed=True)
     devices = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     devices += ["mps"] if torch.backends.mps.is_available() else []
     row("devices", ", ".join(devices), "", needed=True)
     row("threads", str(torch.get_num_threads()), "", needed=True)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if outside:
+        console.print(
+            "mien was not tested with some of these releases; where something fails: "
+            f"pip install {' '.join(outside)}",
+            markup=False,
+            soft_wrap=True,
+        )
     return 1 if missing else 0
