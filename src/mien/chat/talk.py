@@ -194,7 +194,9 @@ class Chat:
         read = read_question(question)
         rng = random.Random(f"{self.seed} {self._count}")
         told = self.words == "numbers" and task_of(question) is None
-        answer = self._from_numbers if told or read.kind == "beyond" else self._from_model
+        # what another expression would need is known better than any small model can say it
+        fixed = told or read.kind in ("beyond", "contrast")
+        answer = self._from_numbers if fixed else self._from_model
         turn = answer(question, read, rng, warnings)
         self._count += 1
         self._turns.append(turn)

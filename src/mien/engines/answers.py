@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 
 from mien.engines.base import Answer
@@ -20,6 +21,19 @@ def task_of(prompt: str) -> Task | None:
     """
     first = prompt.strip().split("\n", 1)[0].strip()
     return next((task for task in TASKS if first in prompts(task)), None)
+
+
+def offered_expression(prompt: str, expression: Expression) -> str:
+    """The likeliest expression among those that a prompt's list offers, or of all without a list.
+
+    A list is two or more of the expression's names on the lines behind the question, as the suites
+    of benchmarks have it: a model with eight classes does not answer "contempt" where seven stand.
+    """
+    assert expression.scores is not None  # a model of mien gives them
+    behind = prompt.strip().partition("\n")[2].lower()
+    named = [name for name in expression.scores if re.search(rf"\b{name}\b", behind)]
+    choice = named if len(named) > 1 else list(expression.scores)
+    return max(choice, key=expression.scores.__getitem__)
 
 
 def present_units(units: Sequence[ActionUnit]) -> dict[int, float | None]:

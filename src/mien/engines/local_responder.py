@@ -12,7 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mien.engines.answers import answer_start, hold_to_numbers, present_units, task_of
+from mien.engines.answers import (
+    answer_start,
+    hold_to_numbers,
+    offered_expression,
+    present_units,
+    task_of,
+)
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
 from mien.engines.history import fitted
@@ -205,7 +211,8 @@ class LocalResponder:
         task = task_of(prompt) if self.answers == "guided" else None
         if task is None:
             return ""
-        return answer_start(task, str(numbers[0].label), present_units(numbers[1]))
+        label = offered_expression(prompt, numbers[0])
+        return answer_start(task, label, present_units(numbers[1]))
 
     def _held(
         self, prompt: str, start: str, words: str, numbers: Numbers
@@ -215,7 +222,8 @@ class LocalResponder:
             return words.strip(), ()
         text = start + words.strip() if start.endswith("\n") else (start + words).strip()
         present = present_units(numbers[1])
-        text, _, warnings = hold_to_numbers(task, text, str(numbers[0].label), present)
+        label = offered_expression(prompt, numbers[0])
+        text, _, warnings = hold_to_numbers(task, text, label, present)
         return text, warnings
 
 

@@ -112,7 +112,7 @@ _QUESTIONS: tuple[tuple[Topic, str], ...] = (
     ),
     (
         "cause",
-        r"\bwhy\s+(?:is|are|was|were|does|do|did|has|have|would|might|must)n?'?t?\s+(?!it\s+(?:an?\s+)?\{)"
+        r"\bwhy\s+(?:is|are|was|were|does|do|did|has|have|would|might|must)n?'?t?\s+(?!it\s+(?:not\s+)?(?:an?\s+)?\{)"
         + _WHO
         + r"\b"
         r"(?!\s+(?:look|seem|appear|labell?ed|classified|called|read))"

@@ -16,6 +16,7 @@ Kind = Literal[
     "check",
     "why",
     "against",
+    "contrast",
     "sure",
     "units",
     "unit",
@@ -33,7 +34,8 @@ class Question:
     """A question after reading.
 
     Attributes:
-        kind: what it asks for; "unclear" where that is not known.
+        kind: what it asks for; "contrast" is why it is not another expression, "unclear" where
+            that is not known.
         topic: what no face can tell, for the kind "beyond".
         expressions: canonical names of the expressions in it, in order.
         units: FACS numbers of the units in it, in order.
@@ -184,7 +186,8 @@ def _kind(
 ) -> Kind:
     for kind, pattern in _KINDS:
         if re.search(pattern, marked, re.IGNORECASE):
-            return kind
+            denied = kind == "against" or (kind == "why" and _DENIED.search(marked))
+            return "contrast" if denied and expressions else kind
     if units and _MEANING.search(marked):
         return "meaning"
     bare = len(re.sub(r"[<{]\d+[>}]|\b(?:or|and|an?|the|what|about|not)\b|\W", "", marked)) < 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mien import facs
@@ -45,7 +45,7 @@ def reply(question: Question, known: Known, rng: random.Random) -> str:
     if question.kind == "beyond":
         assert question.topic is not None
         return answer_to(question.topic, rng)
-    if question.kind in ("why", "against", "expression") or question.kind == "check":
+    if question.kind in ("why", "against", "contrast", "expression", "check"):
         return talk.expression_first(question)
     if question.kind == "sure":
         return talk.sure(question)
@@ -79,9 +79,11 @@ class _Replies:
             return self.text("no_expression")
         if question.kind == "check" and name != "other":
             return self._check(name, question)
-        if question.kind in ("why", "against") and self.present is None:
+        if question.kind in ("why", "against", "contrast") and self.present is None:
             return f"{capital(name)}. {self.text('no_units')}"
-        if question.kind == "against":
+        if question.kind == "contrast" and question.expressions[0] != name:
+            return f"{capital(name)}. {self._contrast(name, question.expressions[0])}"
+        if question.kind in ("against", "contrast"):
             return self._against(name)
         if question.kind == "why":
             return f"{capital(name)}. {self.writer.reasons(name)}"
@@ -100,6 +102,37 @@ class _Replies:
         if not units:
             return f"{capital(name)}. {self.text('against_none')}"
         return f"{capital(name)}. {self.writer.sentence('against', units)}"
+
+    def _contrast(self, name: str, other: str) -> str:
+        """What another expression would need, and what of it is not there.
+
+        Of the combinations of units that make the other expression, the one counts that is nearest
+        to whole, the larger of equals.
+        """
+        present = self.present or {}
+        choices = [p.units for p in facs.prototypes_of(other)]
+        if not choices:  # neutral: a face at rest
+            shown = strongest(present)[:MAX_UNITS]
+            kind = "contrast_rest" if shown else "contrast_score"
+            return self._weighed(kind, name, other, units=_units(shown))
+        wanted = max(choices, key=lambda u: (len(u & set(present)) / len(u), len(u)))
+        gone = sorted(wanted & self.known.absent)
+        unread = sorted(wanted - set(present) - self.known.absent)
+        parts = [self.text("contrast_gone", units=_units(gone))] if gone else []
+        parts += [self.text("contrast_unread", units=_units(unread))] if unread else []
+        needed = join([f"the {facs.au_info(u).name} (AU{u})" for u in sorted(wanted)])
+        need = self.text("contrast", Noun=capital(other), units=needed)
+        if parts:
+            return f"{need} {capital(join(parts))}."
+        return f"{need} {self._weighed('contrast_whole', name, other)}"
+
+    def _weighed(self, kind: str, name: str, other: str, **names: object) -> str:
+        """A text that ends with both scores, where they are known."""
+        scores = self.known.scores or {}
+        weight = ""
+        if name in scores and other in scores:
+            weight = f" ({_percent(scores[name])} against {_percent(scores[other])})"
+        return self.text(kind, noun=name, Noun=capital(other), weight=weight, **names)
 
     def sure(self, question: Question) -> str:
         """The probabilities of the label, of what was asked for, and of the next."""
@@ -164,6 +197,11 @@ class _Replies:
         if not shown:
             return self.text("region_still", region=regions[0])
         return capital(join([self.writer.clause(u) for u in shown])) + "."
+
+
+def _units(units: Sequence[int]) -> str:
+    """`AU1 and AU2 are`, `AU5 is`."""
+    return f"{join([f'AU{u}' for u in units])} {'are' if len(units) > 1 else 'is'}"
 
 
 def _percent(p: float) -> str:

@@ -242,7 +242,7 @@ def augmented_pixels(
     Args:
         processor: of the model; its image processor says grey or colour, mean and deviation.
         config: of the model.
-        crops: (S', S', 3) uint8 each.
+        crops: (S', S', 3) uint8 each, of one size or of several.
         seeds: of each crop.
         strength: (R,) in (0, 1].
         mirror: whether half of them are mirrored.
@@ -251,6 +251,9 @@ def augmented_pixels(
     pictures = [Image.fromarray(crop) for crop in crops]
     if getattr(prepare, "do_grayscale", False):
         pictures = [picture.convert("L") for picture in pictures]
+    # Faces that were found are cut at this size; those that are given come in any.
+    side = (config.crop_spec.size, config.crop_spec.size)
+    pictures = [p if p.size == side else p.resize(side, prepare.resample) for p in pictures]
     images = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
     chance = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
     return augment(
