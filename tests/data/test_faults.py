@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.data.check import check_dataset
-from mien.data.readers import READERS, DataError, read
+from mien.data.readers import READERS, DataError, LayoutError, RowError, read
 from mien.sample import Sample
 from tests.data import layouts
 from tests.data.layouts import LAYOUTS
@@ -103,3 +103,22 @@ def test_json_with_other_values_than_expected(layout: str, value: str, tmp_path:
         changed = {**row, key: json.loads(value)}
         path.write_text(json.dumps([changed] if listed else changed) + "\n")
         _survives(name, tmp_path)
+
+
+def test_votes_beside_the_folders_of_ferplus(tmp_path: Path) -> None:
+    """The owners' repository has both; a copy of the grey values is then not needed."""
+    layouts.ferplus(tmp_path)
+    (tmp_path / "fer2013.csv").unlink()
+    with pytest.raises(LayoutError, match="grey values"):
+        list(read("ferplus", tmp_path))
+    layouts.ferplus_folders(tmp_path)
+    assert [s.image for s in read("ferplus", tmp_path)] == ["data/FER2013Test/fer0032298.png"]
+
+
+def test_a_label_file_that_lies_about_its_length(tmp_path: Path) -> None:
+    layouts.affectnet_2021(tmp_path)
+    path = next((tmp_path / "train_set/annotations").glob("*_exp.npy"))
+    head = path.read_bytes().replace(b"'shape': ()", b"'shape': (99999999999,)")
+    path.write_bytes(head)
+    with pytest.raises(RowError, match="cannot be read"):
+        list(read("affectnet8", tmp_path))

@@ -55,9 +55,10 @@ def _read(root: Path, split: str | None, bad: BadRow, *, name: str, order: str) 
 
 def _layout(root: Path) -> str | None:
     """The year of the release that a folder holds; None for neither."""
-    if (root / "train_set").is_dir() or (root / "val_set").is_dir():
-        return "2021"
-    return "2017" if any((root / file).is_file() for file in _LISTS) else None
+    whole_2021 = any((root / name / "annotations").is_dir() for name in ("train_set", "val_set"))
+    if not whole_2021 and any((root / file).is_file() for file in _LISTS):
+        return "2017"
+    return "2021" if any((root / name).is_dir() for name in ("train_set", "val_set")) else None
 
 
 def _release_2017(root: Path, split: str, bad: BadRow, name: str, order: str) -> Iterator[Sample]:
@@ -130,7 +131,8 @@ def _value(folder: Path, stem: str, kind: str) -> str:
     """The one value of a label file, which holds text."""
     path = folder / f"{stem}_{kind}.npy"
     try:
-        return str(np.load(path, allow_pickle=False).reshape(-1)[0])
+        # mapped, so that a head that lies about the length takes no memory
+        return str(np.load(path, mmap_mode="r", allow_pickle=False).reshape(-1)[0])
     except FileNotFoundError:
         raise ValueError(f"no label file {path.name} in {folder.name}/") from None
     except (ValueError, EOFError, OSError) as error:

@@ -49,9 +49,14 @@ NO_FACE, UNKNOWN = "no face", "unknown"
 def _read(
     root: Path, split: str | None, bad: BadRow, *, rule: str, unknown: str
 ) -> Iterator[Sample]:
-    if (root / "fer2013new.csv").is_file():
+    votes = (root / "fer2013new.csv").is_file()
+    if votes and any((root / name).is_file() for name in TABLES):
         return _tables(root, split, bad, rule, unknown)
-    base = next((b for b in ("data/", "") if (root / b / "FER2013Test").is_dir()), None)
+    # the owners' repository has the votes beside the folders, too
+    places = [(base, name) for base in ("data/", "") for name in _FOLDERS.values()]
+    base = next((b for b, name in places if (root / b / name / "label.csv").is_file()), None)
+    if base is None and votes:
+        raise missing(root, TABLES, what="grey values of FER2013", hint=_HELP)
     if base is None:
         looked = ["fer2013new.csv", "data/FER2013Test/", "FER2013Test/"]
         raise missing(root, looked, what="FERPlus", hint=_HELP)
@@ -138,9 +143,7 @@ def _sample(
 def _tables(
     root: Path, split: str | None, bad: BadRow, rule: str, unknown: str
 ) -> Iterator[Sample]:
-    pixels = next((root / name for name in TABLES if (root / name).is_file()), None)
-    if pixels is None:
-        raise missing(root, TABLES, what="grey values of FER2013", hint=_HELP)
+    pixels = next(root / name for name in TABLES if (root / name).is_file())
     inside = pixels.relative_to(root).as_posix()
 
     def make(item: tuple[int, dict[str, str], dict[str, str]]) -> Sample | None:
