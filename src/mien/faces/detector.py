@@ -37,6 +37,7 @@ MOST_HINTS = 8  # of unlikely detections in tiles that are looked at turned
 # of looks that must see it again.
 LARGE = 0.08  # textures that persist are smaller, over the longer side
 WEAK, MOST_WEAK, ROOMS, ENOUGH = 0.57, 3, (2.5, 3.0, 3.5, 4.0, 4.5), 0.7
+MOST_BORDERED = 1024  # side of what gets a border
 SLACK = 0.1  # how much less a detection may score that is made as in an upright picture
 # Side of what is searched near a known face, over its side: a face at 0.4 of it is found surely,
 # and may have moved by three quarters of its side.
@@ -78,6 +79,12 @@ class Search:
             hints = sorted(merge(hints), key=lambda one: -one.score)[:MOST_HINTS]
             seen = [self._righted(image, one) for one in hints]
             found = [one for one in seen if one.turn and one.score >= LIKELY]
+        turns = {one.turn for one in found} - {0}
+        return self._added(image, found, turns) if turns else merge(found)
+
+    def again(self, image: NDArray[np.uint8]) -> list[Found]:
+        """Detections in a changed picture as one, at the turns at which they are seen best."""
+        found = [self._righted(image, one) for one in self.whole(image)]
         turns = {one.turn for one in found} - {0}
         return self._added(image, found, turns) if turns else merge(found)
 
@@ -191,10 +198,15 @@ class Search:
         found = self._level(Image.fromarray(image), max(width, height))
         if found:
             return found
+        scale = max(1.0, max(width, height) / MOST_BORDERED)
+        if scale > 1:
+            size = (max(1, round(width / scale)), max(1, round(height / scale)))
+            small = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+            image, width, height = np.asarray(small), small.width, small.height
         border = max(width, height) // 3
         wider = Image.fromarray(cut(image, -border, -border, width + border, height + border))
         return [
-            replace(f, box=moved(f.box, -border, -border, 1.0))
+            replace(f, box=moved(f.box, -border, -border, scale))
             for f in self._level(wider, max(wider.size))
         ]
 

@@ -132,7 +132,7 @@ class MediaPipeFinder:
         if faces:
             return faces
         for look in second_looks(image):
-            again = self._found(look.image, partial(self._search.whole, look.image))
+            again = self._found(look.image, partial(self._search.again, look.image))
             if again:
                 return [_enlarged(face, look.scale) for face in again]
         return [

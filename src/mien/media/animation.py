@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.media.cuts import SMALL
-from mien.media.pictures import AGAIN, DECODING_ERRORS, MediaError, to_rgb
+from mien.media.pictures import AGAIN, DECODING_ERRORS, MediaError
+from mien.media.pixels import to_rgb
 
 # Browsers show frames of 10 ms and less for a tenth of a second.
 _SHORTEST_MS = 11
 _USUAL_MS = 100
+MAX_ANIMATED = 16_000_000
+"""Pixels of a frame; decoders hold several frames at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,11 +42,12 @@ class Animation:
         self._name = name
         self._image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
         width, height = self._image.size
-        if width * height > max_pixels:
+        most = min(max_pixels, MAX_ANIMATED)
+        if width * height > most:
             self._image.close()
             raise MediaError(
-                f"{name}: refused, too large ({width} x {height} pixels, limit {max_pixels:,}). "
-                "Scale it down"
+                f"{name}: refused, too large for an animation ({width} x {height} pixels, limit "
+                f"{most:,}). Scale it down"
             )
 
     def close(self) -> None:

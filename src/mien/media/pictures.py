@@ -19,11 +19,18 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mien.media.inputs import Input, expand_inputs
+from mien.media.pixels import reduction, upright_rgb
+from mien.media.streams import StreamError, read_pipe, read_stream
 
 MAX_PIXELS = 100_000_000
+MOST_MEMORY = 400_000_000
+"""Bytes that a decoded picture may take before it is made smaller."""
+_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "LA": 4}
+# These decoders hold the picture more than once.
+_COPIES = {"WEBP": 4, "AVIF": 3, "JPEG2000": 3, "HEIF": 3}
 
 # Only formats that are plainly pictures: Pillow would run Ghostscript for EPS, for example.
 # fmt: off
@@ -98,7 +105,8 @@ def read_picture(
     """Reads one picture.
 
     The orientation in its EXIF data is applied, transparency lies on white, 16-bit values are
-    scaled, and of an animation the first frame is taken.
+    scaled, a small range is brought to the whole one, more than `pixels.WORKING_PIXELS` are read
+    smaller, and of an animation the first frame is taken. `iter_pictures` says which was done.
 
     Args:
         source: path, encoded bytes, or an open binary file.
@@ -131,13 +139,14 @@ def _read(
                 raise MediaError(f"{name}: a folder, not a picture. Name a file in it")
             if not stat.S_ISFIFO(mode):
                 raise MediaError(f"{name}: not a regular file. Name a picture file")
-            source = source.read_bytes()
-        if isinstance(source, bytes):
-            return _decode(io.BytesIO(source), name, max_pixels)
-        # Pipes cannot seek, which decoding needs.
-        return _decode(io.BytesIO(source.read()), name, max_pixels)
+            source = read_pipe(source)
+        if not isinstance(source, bytes):  # pipes cannot seek, which decoding needs
+            source = read_stream(source)
+        return _decode(io.BytesIO(source), name, max_pixels)
     except MediaError:
         raise
+    except StreamError as error:
+        raise MediaError(f"{name}: {error}") from error
     except FileNotFoundError as error:
         raise MediaError(f"{name}: no such file. Check the path") from error
     except PermissionError as error:
@@ -173,13 +182,28 @@ def _decode(
                 )
             if width == 0 or height == 0:
                 raise MediaError(f"{name}: no pixels ({width} x {height}). {AGAIN}")
+            _check_memory(image, name)
             try:
                 notes = _first_frame(image)
+                step = reduction(width, height)
+                if step > 1:  # JPEG can be decoded smaller at once; others pass over this
+                    image.draft(None, (width // step, height // step))
                 image.load()
-                upright = ImageOps.exif_transpose(image)
-                return to_rgb(upright), notes
+                pixels, more = upright_rgb(image, of=(width, height))
+                return pixels, (*notes, *more)
             except (*DECODING_ERRORS, MemoryError) as error:
                 raise MediaError(f"{name}: broken or cut-off picture ({error}). {AGAIN}") from error
+
+
+def _check_memory(image: Image.Image, name: str) -> None:
+    """Raises a MediaError where decoding would need more than `MOST_MEMORY`."""
+    width, height = image.size
+    pixel = _PIXEL_BYTES.get(image.mode, 4) * _COPIES.get(image.format or "", 1)
+    if width * height * pixel > MOST_MEMORY:
+        raise MediaError(
+            f"{name}: refused, too large to decode as {image.format} ({width} x {height} pixels, "
+            f"limit {MOST_MEMORY // pixel:,}). Scale it down, or save it as JPEG"
+        )
 
 
 AGAIN = "Copy, download or export it again"
@@ -216,28 +240,3 @@ def _first_frame(image: Image.Image) -> tuple[str, ...]:
     count = getattr(image, "n_frames", 2)
     image.seek(0)
     return (f"holds {count} frames; only the first was read",)
-
-
-def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 from any mode: wide values scaled, not clipped; transparency on white."""
-    if image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.uint32)
-        return _grey(((values * 255 + 32767) // 65535).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        return _grey(_scaled(np.asarray(image, dtype=np.float64)))
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
-
-
-def _scaled(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Brings 32-bit integers or floats to 0..255 by the range that their largest value suggests."""
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
-    top = float(values.max(initial=0.0))
-    white = next((limit for limit in (1.0, 255.0, 65535.0) if top <= limit), top)
-    return np.rint(values * (255.0 / white)).astype(np.uint8)
-
-
-def _grey(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.repeat(values[..., None], 3, axis=2)
