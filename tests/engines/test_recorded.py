@@ -1,3 +1,4 @@
+import codecs
 import json
 
 import pytest
@@ -86,6 +87,7 @@ def test_what_the_benchmark_stores(tmp_path):
         (({"text": "x"},), "line 1: needs an 'id'"),
         (({"id": "a"},), "line 1: has no answer"),
         (("[1]",), "line 1: is no JSON object"),
+        (("{" + '"a": {' * 5000,), "line 1: not a line of JSON"),
         (({"id": "a", "option_scores": [1]},), "line 1: cannot be read"),
         (({"id": "a", "units": {"99": [0.5, 1]}},), "line 1: cannot be read"),
     ],
@@ -101,3 +103,43 @@ def test_no_file_and_identity(tmp_path):
     one = RecordedResponder(write(tmp_path / "1.jsonl", {"id": "a", "text": "x"}), name="x")
     two = RecordedResponder(write(tmp_path / "2.jsonl", {"id": "a", "text": "y"}), name="x")
     assert one.identity() != two.identity()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_files_of_a_windows_office(tmp_path, encoding):
+    path = tmp_path / "a.jsonl"
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    text = '{"id": "a", "text": "\u00c4rger."}\n{"id": "b", "text": "Fear."}\n'
+    path.write_bytes(mark + text.encode(encoding))
+    replies = ask(path, "a", "b")
+    assert [replies[i].text for i in "ab"] == ["\u00c4rger.", "Fear."]
+
+
+def test_a_json_array_of_answers(tmp_path):
+    rows = [{"id": "a", "text": "Fear.\nAU1"}, {"id": "b", "answer": ""}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(rows, indent=2))
+    replies = ask(path, "a", "b")
+    assert [replies[i].text for i in "ab"] == ["Fear.\nAU1", ""]
+    path.write_text(json.dumps(rows)[:-9])
+    with pytest.raises(EngineError, match="JSON array"):
+        RecordedResponder(path, name="x")
+
+
+def test_answers_to_other_questions_are_an_error_that_shows_both_ids(tmp_path):
+    responder = RecordedResponder(
+        write(tmp_path / "a.jsonl", {"id": "a.jpg", "text": "x"}), name="x"
+    )
+    with pytest.raises(EngineError, match=r"'a\.jpg'.*'a\.jpg#expression'"):
+        responder.expect(["a.jpg#expression", "b.jpg#expression"])
+    responder.expect(["b.jpg", "a.jpg"])
+    responder.expect([])
+
+
+def test_a_line_has_a_longest_length(tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.engines.recorded.LONGEST_LINE", 1000)
+    with pytest.raises(EngineError, match="line 2: longer"):
+        RecordedResponder(
+            write(tmp_path / "a.jsonl", {"id": "a", "text": "x"}, {"id": "b", "text": "x" * 2000}),
+            name="x",
+        )

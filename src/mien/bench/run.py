@@ -111,6 +111,8 @@ def run_model(
         StoreError: if the folder holds answers that may not be mixed with these.
         mien.partfile.SinkError: if an answer cannot be written.
     """
+    if (expect := getattr(responder, "expect", None)) is not None:  # answers that were recorded
+        expect(item_ids(suite, chosen))
     with AnswerStore(folder, header_of(suite, chosen, responder, scoring=scoring)) as store:
         _write_samples(folder, chosen)
         write_run(folder, suite, chosen, responder, limit=limit)

@@ -51,6 +51,8 @@ class PromptedEngine:
     ) -> list[Answer]:
         """See `mien.engines.Engine.answer`."""
         ids = [str(next(self._ids)) for _ in crops]
+        if ids[:1] == ["0"] and (expect := getattr(self.responder, "expect", None)) is not None:
+            expect(ids)
         replies = {
             reply.id: reply
             for reply in self.responder.respond(self._requests(ids, crops, words=not numbers_only))

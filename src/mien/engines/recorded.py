@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mien.engines.base import Answer, EngineError
 from mien.engines.pictures import SURROUNDED
@@ -16,12 +18,20 @@ from mien.schema import ActionUnit, Expression
 
 TEXT_FIELDS = ("text", "prediction", "response", "answer", "output")
 """Where the words may stand, the first that is there."""
+LONGEST_LINE = 64 * 2**20
+"""Bytes of a line; of a file that is no JSON lines in UTF-8, of all of it."""
+_MARKS = {
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
 
 
 class RecordedResponder:
     """Gives the recorded answer of each request's id.
 
-    A line is an object with `id` and one of `TEXT_FIELDS`. What `mien bench` stores is read too:
+    A line is an object with `id` and one of `TEXT_FIELDS`; UTF-16 and a JSON array of such objects
+    are read, too. What `mien bench` stores is read too:
     its first line is a header, a failed answer may be followed by one that is not, and `error`,
     `option_scores`, `expression` and `units` are given back as they were. The file is indexed once
     and read line by line, so that memory holds no text.
@@ -40,7 +50,7 @@ class RecordedResponder:
     def __init__(self, path: Path | str, *, name: str) -> None:
         self.path, self.name = Path(path), name
         try:
-            self._file = self.path.open("rb")
+            self._file = _as_lines(self.path)
             self._places = self._index()
         except OSError as error:
             why = error.strerror or error
@@ -66,6 +76,28 @@ class RecordedResponder:
             self._file.seek(place[0])
             yield _reply(request.id, json.loads(self._file.readline()))
 
+    def expect(self, ids: Iterable[str]) -> None:
+        """Checks before anything else is done that the file belongs to the questions.
+
+        Args:
+            ids: of all questions, or of the first ones where they are not known.
+
+        Raises:
+            EngineError: if none of them has an answer.
+        """
+        one = None
+        for id in ids:
+            if id in self._places:
+                return
+            one = one or id
+        if one is not None:
+            held = next(iter(self._places), None)
+            has = "it has no answers" if held is None else f"its ids are like {held!r}"
+            raise EngineError(
+                f"{self.path}: answers none of the questions; {has}, the questions' like {one!r};"
+                " write each answer with the id of its question"
+            )
+
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
@@ -74,7 +106,10 @@ class RecordedResponder:
         """Id to place in the file, number of the line and whether it is an answer."""
         places: dict[str, tuple[int, int, bool]] = {}
         place, header = 0, False
-        for number, line in enumerate(self._file, 1):
+        for number, line in enumerate(iter(lambda: self._file.readline(LONGEST_LINE), b""), 1):
+            if len(line) == LONGEST_LINE:
+                limit = LONGEST_LINE // 2**20
+                raise EngineError(f"{self.path}, line {number}: longer than {limit} MB; cut it")
             start, place = place, place + len(line)
             if not line.strip():
                 continue
@@ -94,11 +129,46 @@ class RecordedResponder:
         return places
 
 
+def _as_lines(path: Path) -> IO[bytes]:
+    """The file as JSON lines in UTF-8; where it is something else, a copy of it that is.
+
+    Raises:
+        EngineError: if it is neither JSON lines nor a JSON array.
+    """
+    file = path.open("rb")
+    start = file.read(4096)
+    file.seek(0)
+    encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
+    if encoding is None and start[1:2] == b"\0":
+        encoding = "utf-16-le"
+    if encoding is None and not start.lstrip().startswith(b"["):
+        return file
+    with file:
+        data = file.read(LONGEST_LINE + 1)
+    if len(data) > LONGEST_LINE:
+        raise EngineError(f"{path}: write so many answers as JSON lines in UTF-8, one on each line")
+    try:
+        text = data.decode(encoding or "utf-8")
+        if text.lstrip().startswith("["):
+            rows = json.loads(text)
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+    except (ValueError, RecursionError) as error:
+        raise EngineError(
+            f"{path}: is neither JSON lines nor a JSON array ({error}); write an answer a line"
+        ) from None
+    made = tempfile.TemporaryFile()  # noqa: SIM115 - the responder closes it
+    made.write(text.encode("utf-8", "surrogatepass"))
+    made.seek(0)
+    return made
+
+
 def _row(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise EngineError(f"{where}: not a line of JSON ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise EngineError(
+            f"{where}: not a line of JSON ({error}); write one answer on each line"
+        ) from None
     if not isinstance(row, dict):
         raise EngineError(f"{where}: is no JSON object")
     return row
@@ -117,7 +187,7 @@ def _checked(row: Mapping[str, Any], where: str) -> str:
         raise EngineError(f"{where}: has no answer under {', '.join(TEXT_FIELDS)}")
     try:
         _reply(str(row["id"]), row)
-    except (TypeError, ValueError, AttributeError, StopIteration) as error:
+    except (TypeError, ValueError, AttributeError, StopIteration, OverflowError) as error:
         raise EngineError(f"{where}: cannot be read as an answer ({error})") from None
     return str(row["id"])
 
