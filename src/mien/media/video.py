@@ -155,6 +155,8 @@ class Video:
         length, start = self._container.duration, self._container.start_time or 0
         if length is None or run.end is None:
             return None
+        if "matroska" in self._container.format.name:  # whose length counts from zero
+            length -= start
         seconds = length / av.time_base
         short = seconds - (run.end - start / av.time_base)
         return seconds if short > max(0.25, 2.5 * self._step) else None
