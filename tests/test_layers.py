@@ -17,8 +17,18 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import the parts of lower lines, and itself.
 ORDER = (
-    ("_version", "untrusted"),
-    ("facs", "arkit", "checks", "datasets", "partfile", "quick_start", "terminal", "weights"),
+    ("_version", "quiet", "untrusted"),
+    (
+        "facs",
+        "arkit",
+        "checks",
+        "datasets",
+        "partfile",
+        "quick_start",
+        "quiet",
+        "terminal",
+        "weights",
+    ),
     ("schema",),
     ("sample", "media", "language", "metrics", "notation", "timeline"),
     ("faces", "synth", "columns", "draw", "table"),

@@ -161,7 +161,7 @@ def test_silent_from_start_to_exit() -> None:
 
 def test_real_errors_are_not_hidden() -> None:
     code = (
-        "import os; from mien.faces.quiet import quiet_stderr\n"
+        "import os; from mien.quiet import quiet_stderr\n"
         "with quiet_stderr():\n"
         "    os.write(2, b'INFO: chatter\\nE0000 00:00:1 1 a.cc:1] real\\n')\n"
     )

@@ -31,7 +31,6 @@ from mien.faces.base import FinderError, check_image
 from mien.faces.crop import Square, crop_at, cut, roll_of
 from mien.faces.detector import Search
 from mien.faces.pose import pose_from_matrix
-from mien.faces.quiet import quiet_stderr
 from mien.faces.search import (
     HULL_ABOVE,
     Found,
@@ -45,6 +44,7 @@ from mien.faces.search import (
 from mien.faces.second_look import second_looks
 from mien.faces.turned import points_back
 from mien.quick_start import loaded_on_use
+from mien.quiet import quiet_stderr
 from mien.schema import Box, Face
 from mien.weights import verify
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.quiet import quiet_library
 from mien.synth.anny_pack import HINT, PEOPLE, VERSION, pack
 from mien.synth.facemodel import Floats, Mesh, Person, centre_between_eyes
 
@@ -112,7 +113,8 @@ def load_pack(cache: Path) -> dict[str, NDArray[Any]]:
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part.npz")  # several processes may pack at once
         try:
-            arrays: dict[str, Any] = pack()
+            with quiet_library():  # Warp greets, and says where it finds no GPU
+                arrays: dict[str, Any] = pack()
             np.savez(part, **arrays)
             part.replace(path)
         finally:
