@@ -34,9 +34,9 @@ from mien.data.build.labels import labels_of
 from mien.data.build.rows import make_row, parquet_schema
 from mien.data.build.tasks import DEFAULT_TASKS, tasks_of
 from mien.synth.feabench import load_feabench
-from mien.train.cache import FeatureCache
 from mien.train.collate import Collator
 from mien.train.faces import FaceCrops
+from mien.train.feature_cache import FeatureCache
 from mien.train.items import ItemSource, TrainItems
 from mien.train.objective import Objective
 from mien.train.recipe import CacheSpec, LossSpec

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mien.faces import CropSpec, MediaPipeFinder, crop_face
 from mien.synth.measure import MEASURED_UNITS
-from mien.train.scores import unit_presence
+from mien.train.validation_scores import unit_presence
 
 from .faces import CLASSES
 from .landmarks import ENLARGED

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from mien.facs import ACTION_UNITS, EXPRESSIONS
 from mien.language import Task, conversation, describe, label_line, prompt_for
-from mien.train.invented import invented_labels as invent
+from mien.train.random_labels import invented_labels as invent
 
 from .rendered import UNITS
 

@@ -11,7 +11,7 @@ import torch
 from mien.train.checkpoints import checkpoints, last_checkpoint
 from mien.train.fields import RecipeError
 from mien.train.fit_stage import fit_stage, steps_of
-from mien.train.stops import Interrupted, TrainingError, out_of_memory
+from mien.train.interrupts import Interrupted, TrainingError, out_of_memory
 from mien.train.trainer import trained_state
 
 from .toy import KillAt, feed, learner, run, stage

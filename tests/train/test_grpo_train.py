@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from mien.engines.local import question
+from mien.train.empty_batches import LEFT_OUT
 from mien.train.grpo_train import (
     AskedCollator,
     AskedRows,
     RepeatedBatches,
     asked_of,
 )
-from mien.train.left_out import LEFT_OUT
+from mien.train.interrupts import Interrupted
 from mien.train.rewards import Truth
 from mien.train.rows import InstructionRows
 from mien.train.run import train
-from mien.train.stops import Interrupted
 
 from .tiny import tiny_feallm, tiny_processor
 from .toy_grpo import Killed, Stopped, bandit, logged, prompts

@@ -14,17 +14,17 @@ from mien.faces import CropSpec
 from mien.language import parse
 from mien.schema import Face
 from mien.train.augment import augment, plain
-from mien.train.chance import draw
+from mien.train.chat_tokens import TalkEncoder, example
 from mien.train.collate import Collator
+from mien.train.empty_batches import LEFT_OUT
 from mien.train.faces import FaceCrops
-from mien.train.feed import label_counts
 from mien.train.items import ItemSource, TrainItems
-from mien.train.left_out import LEFT_OUT
 from mien.train.rows import InstructionRows, RowsError
 from mien.train.sampler import VisitSampler
+from mien.train.seeding import draw
 from mien.train.soft_labels import SoftLabels
-from mien.train.talk import TalkEncoder, example
 from mien.train.targets import class_weights, targets_of, unit_weights
+from mien.train.training_data import label_counts
 
 from .made_rows import made_items, made_row, picture, write_rows
 from .tiny import tiny_feallm, tiny_processor

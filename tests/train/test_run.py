@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from mien.train import fit_stage as fit_module
 from mien.train import run as run_module
 from mien.train.fields import RecipeError
+from mien.train.interrupts import Interrupted
 from mien.train.run import prepare, train
-from mien.train.start import load_start
-from mien.train.stops import Interrupted
+from mien.train.start_model import load_start
 
 from .toy_rows import toy_recipe, write_recipe, write_rows
 

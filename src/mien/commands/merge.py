@@ -75,10 +75,10 @@ def run_merge(
     """Runs `mien merge`; returns the exit code."""
     from mien.models.quiet import quiet_loading
     from mien.partfile import SinkError
-    from mien.train.card import CardError, Facts, read_run, write_card
     from mien.train.folders import check_new, new_folder
     from mien.train.merge import MergeError
     from mien.train.merge import merge as merged
+    from mien.train.model_card import CardError, Facts, read_run, write_card
 
     if not card_only and out is None:
         return _failed(ValueError("give the new folder with --out"), 2)
@@ -117,7 +117,7 @@ def run_merge(
 def _figures(folder: Path) -> list[tuple[str, str, float, float | None, float | None]]:
     """Headline figures of a bench result: suite, figure, value, interval."""
     from mien.bench.result import ResultError, read_result
-    from mien.train.card import CardError
+    from mien.train.model_card import CardError
 
     try:
         result = read_result(folder)

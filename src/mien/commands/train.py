@@ -83,12 +83,12 @@ def run_train(
 
     from mien.partfile import SinkError
     from mien.train.checkpoints import CheckpointError
-    from mien.train.overview import overview
+    from mien.train.interrupts import Interrupted, TrainingError
     from mien.train.processes import finish, is_main
     from mien.train.rows import RowsError
     from mien.train.run import prepare, stage_data
     from mien.train.run import train as train_recipe
-    from mien.train.stops import Interrupted, TrainingError
+    from mien.train.run_summary import overview
 
     if is_main():
         logging.getLogger("mien").setLevel(logging.INFO)
@@ -126,8 +126,8 @@ def _rehearsed(feed: Feed) -> Iterator[str]:
     from mien.commands.progress import progress_bar
     from mien.terminal import Console
     from mien.train.collate import Collator
+    from mien.train.dry_run import rehearse
     from mien.train.items import TrainItems
-    from mien.train.rehearse import rehearse
 
     if not isinstance(feed.train, TrainItems) or not isinstance(feed.collator, Collator):
         return

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from mien.models.emo_llama.prior_inputs import PriorFormat
 from mien.train.augment import augment
-from mien.train.chance import draw
+from mien.train.chat_tokens import IGNORED, Talk, TalkEncoder
+from mien.train.empty_batches import NO_FACE, nothing
 from mien.train.items import Item
-from mien.train.left_out import NO_FACE, nothing
 from mien.train.rows import RowsError
-from mien.train.talk import IGNORED, Talk, TalkEncoder
+from mien.train.seeding import draw
 
 CLIP_MODELS = ("emo_llama",)
 """Model types that read clips; a picture is a clip of one frame to them."""

@@ -17,13 +17,13 @@ from mien.partfile import sink_error
 from mien.train.checkpoints import last_checkpoint, read_state
 from mien.train.curves import draw_curves
 from mien.train.fields import RecipeError
+from mien.train.interrupts import Interrupted, StopOnSignal, out_of_memory
 from mien.train.log import CsvLog, LogLines
 from mien.train.recipe import Metric, Stage
-from mien.train.scores import validation_scores
 from mien.train.speed import SpeedMeter
 from mien.train.stages import base_of
-from mien.train.stops import Interrupted, StopOnSignal, out_of_memory
 from mien.train.trainer import StageTrainer
+from mien.train.validation_scores import validation_scores
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from mien.data.build.rows import turns_of
 from mien.engines.local import question
 from mien.faces import CropSpec
 from mien.language import prompt_for
+from mien.train.empty_batches import LEFT_OUT, NO_FACE, nothing
 from mien.train.faces import CACHE_FOLDER, FaceCrops
 from mien.train.fit_stage import Feed
 from mien.train.grpo import Asked
-from mien.train.left_out import LEFT_OUT, NO_FACE, nothing
 from mien.train.recipe import DataSpec, Stage
 from mien.train.rewards import PARTS, RewardTask, RewardWeights, Truth, reward
 from mien.train.rows import InstructionRows, RowsError

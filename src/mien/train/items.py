@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from mien.data.build.rows import turns_of
 from mien.models.priors import FacePriors, Picture, PriorSource
-from mien.train.chance import draw, generator
 from mien.train.faces import FaceCrops
-from mien.train.invented import invented_analysis
+from mien.train.random_labels import invented_analysis
 from mien.train.rows import InstructionRows, RowsError
+from mien.train.seeding import draw, generator
 from mien.train.soft_labels import SoftLabels
 from mien.train.targets import targets_of
 
@@ -75,7 +75,7 @@ class Item:
 
 
 class Features(Protocol):
-    """Features of the frozen encoder; see `mien.train.cache`."""
+    """Features of the frozen encoder; see `mien.train.feature_cache`."""
 
     def of(self, source: int, face: int, n: int) -> dict[str, Any] | None:
         """Features of a face in one of its views; None where no face was found."""

@@ -14,10 +14,10 @@ from mien.engines.numbers import Candidates
 from mien.language import prompt_for
 from mien.models.branches import PrefixTree, score_branches
 from mien.train.blocks import transformer_blocks
+from mien.train.chat_tokens import IGNORED
 from mien.train.collate import CLIP_MODELS, check_fit
 from mien.train.counts import COUNTED, count_targets
 from mien.train.heads import EncoderHeads
-from mien.train.talk import IGNORED
 from mien.train.targets import PRESENT, level_targets
 
 if TYPE_CHECKING:

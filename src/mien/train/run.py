@@ -11,8 +11,6 @@ import torch
 from torch import nn
 from transformers.integrations import is_tensorboard_available
 
-from mien.train.claim import MODEL, claim
-from mien.train.feed import fill_caches, label_counts, open_feed
 from mien.train.fields import RecipeError
 from mien.train.fit_stage import Feed, fit_stage
 from mien.train.grpo import GrpoObjective
@@ -20,9 +18,10 @@ from mien.train.grpo_spec import GrpoSpec
 from mien.train.grpo_train import GrpoTrainer, open_prompts
 from mien.train.heads import EncoderHeads
 from mien.train.objective import Objective
-from mien.train.overview import overview
 from mien.train.processes import is_main, main_first, processes, wait
 from mien.train.recipe import DataSpec, LossSpec, Recipe, Stage
+from mien.train.run_record import MODEL, claim
+from mien.train.run_summary import overview
 from mien.train.speed import speed_line, write_speed
 from mien.train.stages import (
     base_of,
@@ -32,9 +31,10 @@ from mien.train.stages import (
     same_adapters,
     save_stage,
 )
-from mien.train.start import load_start
+from mien.train.start_model import load_start
 from mien.train.targets import class_weights, unit_weights
 from mien.train.trainer import StageTrainer
+from mien.train.training_data import fill_caches, label_counts, open_feed
 from mien.untrusted import read_json_object
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,8 @@ def train(recipe: Recipe, *, out: Path, resume: bool = True, change: bool = Fals
 
     Raises:
         RecipeError: if recipe, model and data do not fit, or `out` holds another run.
-        mien.train.stops.Interrupted: by Ctrl-C or SIGTERM, behind a checkpoint.
-        mien.train.stops.TrainingError: if training cannot go on.
+        mien.train.interrupts.Interrupted: by Ctrl-C or SIGTERM, behind a checkpoint.
+        mien.train.interrupts.TrainingError: if training cannot go on.
         mien.train.checkpoints.CheckpointError: if a checkpoint cannot be written.
     """
     if "tensorboard" in recipe.report and not is_tensorboard_available():

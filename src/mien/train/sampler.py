@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from mien.train.chance import draw
 from mien.train.items import TrainItems
+from mien.train.seeding import draw
 
 _BATCHES = 50
 

@@ -15,9 +15,9 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from mien.models.multimodal import LORA_TARGETS, FaceModelForConditionalGeneration
-from mien.train.card import CARD, CardError, read_run, write_card
 from mien.train.fields import RecipeError
 from mien.train.folders import new_folder
+from mien.train.model_card import CARD, CardError, read_run, write_card
 from mien.train.recipe import LoraSpec, Stage
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,12 @@ from torch.utils.data import Sampler
 
 from mien.train.checkpoints import PART, free_space, rotate, settle, write_error
 from mien.train.counts import CountingTrainer
-from mien.train.left_out import LEFT_OUT, StandIn
+from mien.train.empty_batches import LEFT_OUT, StandIn
+from mien.train.interrupts import nan_error, save_nan_batch
 from mien.train.manifest import STATE, size_of
 from mien.train.rows import RowsError
 from mien.train.speed import SpeedMeter
 from mien.train.stages import part_of
-from mien.train.stops import nan_error, save_nan_batch
 
 TARGETS = ("expression_targets", "unit_targets")
 IDS = "ids"

@@ -6,8 +6,8 @@ import torch
 
 from mien.models import FeallmImageProcessor
 from mien.models.priors import EncoderEmbedding
-from mien.train.feed import _priors
 from mien.train.recipe import DataSpec, Source
+from mien.train.training_data import _priors
 from tests.train.tiny import tiny_emo_llama
 
 OWN = {"face_embedding_source": "own", "face_embedding_size": None}

@@ -6,12 +6,12 @@ import json
 import pytest
 import torch
 
-from mien.train import claim as claim_module
 from mien.train import fit_stage as fit_module
+from mien.train import run_record
 from mien.train.fields import RecipeError
+from mien.train.interrupts import Interrupted, TrainingError
 from mien.train.rows import RowsError, fingerprint
 from mien.train.run import train
-from mien.train.stops import Interrupted, TrainingError
 
 from .toy_rows import toy_recipe, write_recipe, write_rows
 
@@ -86,12 +86,12 @@ def test_a_run_that_fails_at_a_visit_goes_on_with_the_remedy(place, tmp_path):
 def test_the_number_of_processes_is_part_of_a_run(place, stopped, monkeypatch):
     record = json.loads((stopped / "recipe.json").read_text())
     assert record["run"]["processes"] == 1
-    monkeypatch.setattr(claim_module, "processes", lambda: 2)
+    monkeypatch.setattr(run_record, "processes", lambda: 2)
     with pytest.raises(RecipeError, match=r"run\.processes 1, and now it is 2"):
-        claim_module.claim(toy_recipe(place, STAGE), stopped)
+        run_record.claim(toy_recipe(place, STAGE), stopped)
     record.pop("run")  # as it was written before
     (stopped / "recipe.json").write_text(json.dumps(record))
-    claim_module.claim(toy_recipe(place, STAGE), stopped)
+    run_record.claim(toy_recipe(place, STAGE), stopped)
 
 
 def test_rows_that_changed_are_told(tmp_path, monkeypatch):

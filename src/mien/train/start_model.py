@@ -1,4 +1,4 @@
-"""The model that a stage starts from, with its processor."""
+"""Loads the model that a stage starts from, with its processor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the data of a recipe to what a stage learns from, and how rare each label is."""
+"""Builds what a stage learns from out of the data of a recipe, and says how rare each label is."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mien.train.cache import FeatureCache
 from mien.train.collate import Collator
 from mien.train.faces import CACHE_FOLDER, FaceCrops
+from mien.train.feature_cache import FeatureCache
 from mien.train.fields import RecipeError
 from mien.train.fit_stage import Feed
 from mien.train.items import ItemSource, TrainItems
@@ -23,9 +23,9 @@ from mien.train.recipe import CacheSpec, DataSpec, Source
 from mien.train.rollout import base_of
 from mien.train.rows import InstructionRows
 from mien.train.sampler import VisitSampler
-from mien.train.scores import unit_presence
 from mien.train.soft_labels import SoftLabels
 from mien.train.targets import targets_of
+from mien.train.validation_scores import unit_presence
 
 
 def open_feed(spec: DataSpec, network: Any, processor: Any, *, seed: int, batch_size: int) -> Feed:

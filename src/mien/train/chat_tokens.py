@@ -1,4 +1,4 @@
-"""Conversations to token ids, with labels on what the model is to write."""
+"""Turns conversations into token ids, with labels on what the model is to write."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from mien.partfile import SinkError
-from mien.train.cache import FeatureCache
 from mien.train.collate import Collator
+from mien.train.feature_cache import FeatureCache
+from mien.train.feature_store import Store
 from mien.train.objective import Objective
 from mien.train.recipe import CacheSpec
 from mien.train.rows import RowsError
-from mien.train.store import Store
 
 from .made_rows import made_items
 from .test_objective import emo_processor, still, weights
@@ -80,7 +80,7 @@ def test_a_stopped_run_goes_on_and_computes_nothing_twice(tmp_path, monkeypatch)
     processor = tiny_processor(model)
     items = made_items(tmp_path, model.config, count=4, by="face")
     spec = CacheSpec(tmp_path / "cache")
-    monkeypatch.setattr("mien.train.cache._BATCH", 2)
+    monkeypatch.setattr("mien.train.feature_cache._BATCH", 2)
     whole = FeatureCache(items, model, processor, spec).fill(items)
     kept = {n: {k: v.clone() for k, v in whole.store.row(n).items()} for n in range(4)}
     keys = whole.store.folder / "keys.bin"

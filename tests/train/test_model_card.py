@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from mien.train.card import CardError, Facts, count_rows, model_card, read_run, write_card
+from mien.train.model_card import CardError, Facts, count_rows, model_card, read_run, write_card
 
 ROWS = [("rafdb", "non-commercial"), ("synth", "CC0-1.0"), ("synth", "CC0-1.0")]
 CONFIG = {

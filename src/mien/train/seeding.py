@@ -1,4 +1,4 @@
-"""Chance that depends on names alone: (seed, visit, purpose) always gives the same numbers."""
+"""Random numbers that depend on names alone: (seed, visit, purpose) always gives the same ones."""
 
 from __future__ import annotations
 

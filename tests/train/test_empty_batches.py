@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from mien.train.empty_batches import LEFT_OUT, StandIn, nothing
 from mien.train.fit_stage import Feed, fit_stage
 from mien.train.grpo import without_dropout
-from mien.train.left_out import LEFT_OUT, StandIn, nothing
+from mien.train.interrupts import Interrupted
 from mien.train.rows import RowsError
-from mien.train.stops import Interrupted
 from mien.train.trainer import trained_state
 
 from .toy import Items, KillAt, Visits, collate, learner, stage

@@ -1,4 +1,4 @@
-"""Whose run a folder holds: the recipe that it was begun with, and what may change on the way."""
+"""Checks that an output folder belongs to this run, and what of the recipe may change on the way."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mien.partfile import write_whole
-from mien.train.card import RUN_RECIPE
 from mien.train.checkpoints import checkpoints
 from mien.train.fields import RecipeError, plain
+from mien.train.model_card import RUN_RECIPE
 from mien.train.processes import is_main, processes, wait
 from mien.train.recipe import Recipe
 from mien.train.rows import fingerprint

@@ -22,11 +22,11 @@ from torch import Tensor
 
 from mien.models.vision import weights_digest
 from mien.partfile import sink_error
-from mien.train.chance import draw
 from mien.train.collate import CLIP_MODELS, augmented_pixels, plain_pixels
+from mien.train.feature_store import KEY_BYTES, Store
 from mien.train.items import TrainItems
 from mien.train.rows import RowsError
-from mien.train.store import KEY_BYTES, Store
+from mien.train.seeding import draw
 
 if TYPE_CHECKING:
     from mien.train.recipe import CacheSpec

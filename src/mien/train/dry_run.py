@@ -1,4 +1,4 @@
-"""Every row's text as it will be learned, read before a run: what would end it in the night."""
+"""Reads every text as it will be learned, before a run: finds what would end it in the night."""
 
 from __future__ import annotations
 

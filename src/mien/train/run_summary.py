@@ -1,4 +1,4 @@
-"""What a stage is about to do: parameters, steps, and one example as the model gets it."""
+"""Says what a stage is about to do: parameters, steps, and one example as the model gets it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from mien.train.chat_tokens import example
+from mien.train.empty_batches import StandIn
 from mien.train.fit_stage import steps_of
-from mien.train.left_out import StandIn
 from mien.train.recipe import Recipe
 from mien.train.stages import count_parts
-from mien.train.talk import example
 from mien.train.trainer import kept_random_state
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Ends of a run before its time: by the user, by numbers that are none, by full memory."""
+"""Reasons to end a run early: the user, numbers that are not finite, full memory."""
 
 from __future__ import annotations
 
