@@ -1,4 +1,4 @@
-"""Checks that an output folder belongs to this run, and what of the recipe may change on the way."""
+"""Checks that an output folder belongs to this run, and what may change on the way."""
 
 from __future__ import annotations
 
