@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import facs
+from mien.bench.answer_log import StoreError
 from mien.bench.run import Outcome, run_model
 from mien.bench.source import SourceError, choose, open_source
-from mien.bench.store import StoreError
 from mien.bench.suite import SuiteError, load_suite
 from mien.commands.bench_run import run_rescore
 from mien.engines import Answer, EngineError, Reply, Request

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien import facs
-from mien.data.build.absent import Missing
-from mien.data.build.run import build, prepare
+from mien.data.build.build_set import build, prepare
+from mien.data.build.missing_media import Missing
 from mien.data.build.settings import BuildSettings
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression

@@ -30,8 +30,8 @@ import transformers
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import mien.models  # noqa: F401  registers the architectures
-from mien.data.build.labels import labels_of
-from mien.data.build.rows import make_row, parquet_schema
+from mien.data.build.face_labels import labels_of
+from mien.data.build.instruction_row import make_row, parquet_schema
 from mien.data.build.tasks import DEFAULT_TASKS, tasks_of
 from mien.synth.feabench import load_feabench
 from mien.train.collate import Collator

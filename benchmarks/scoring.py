@@ -20,11 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien import facs
+from mien.bench.answer_log import AnswerStore, Record
 from mien.bench.run import RUN_FILE, item_id, versions
 from mien.bench.score.folder import read_folder, score_run
 from mien.bench.score.reading import cores
 from mien.bench.source import SAMPLES_FILE
-from mien.bench.store import AnswerStore, Record
 from mien.bench.suite import Suite, load_suite
 from mien.language import describe
 from mien.sample import Sample

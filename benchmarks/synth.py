@@ -20,9 +20,9 @@ from pathlib import Path
 
 from speed import processor_name
 
-from mien.synth.check import rendering
+from mien.synth.can_render import rendering
+from mien.synth.face_models import ICT_VARIABLE, Loader, load, loader
 from mien.synth.produce import AHEAD, BATCH, Plan, produce
-from mien.synth.sources import ICT_VARIABLE, Loader, load, loader
 
 SIZE = 256
 PROCESSES = (1, 2)

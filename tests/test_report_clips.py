@@ -9,7 +9,7 @@ import pytest
 from mien.report import ClipItem, ReportWriter
 from mien.report.timeline import timeline_svg
 from mien.timeline import Timeline, summary_rows
-from tests.timeline.test_summary import SMILE, row
+from tests.timeline.test_track_rows import SMILE, row
 
 NAME = "<b>clip & co.mp4"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mien.data.build.run import Built, build, prepare
+from mien.data.build.build_set import Built, build, prepare
 from mien.data.build.settings import BuildSettings
 from mien.data.build.sources import Source
 from mien.partfile import write_whole
 from mien.synth.dataset import make_dataset
+from mien.synth.face_models import loader
 from mien.synth.produce import cores
-from mien.synth.sources import loader
 from recipes.fea_synth.page import page
 
 SIZE = 256

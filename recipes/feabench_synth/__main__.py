@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mien.partfile import SinkError
+from mien.synth.face_models import NAMES, Loader, SourceError, loader
 from mien.synth.feabench import FeaBenchError, load_feabench
 from mien.synth.produce import ProduceError, cores
-from mien.synth.sources import NAMES, Loader, SourceError, loader
 from mien.terminal import Console, say
 from recipes.feabench_synth.card import out_of_balance
 from recipes.feabench_synth.compare import NEAR, Comparison, compare

@@ -10,10 +10,10 @@ import numpy as np
 
 from mien.sample import Sample
 from mien.schema import ActionUnit
+from mien.synth.face_models import Loader
 from mien.synth.feabench import FeaBenchSynth, decode_picture
 from mien.synth.measure import TRACE
 from mien.synth.produce import Picture, produce
-from mien.synth.sources import Loader
 from recipes.feabench_synth.encoding import psnr
 from recipes.feabench_synth.make import plan
 

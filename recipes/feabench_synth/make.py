@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mien.partfile import sink_error, write_whole
+from mien.synth.face_models import NAMES, Loader
 from mien.synth.feabench import VERSION, decode_picture
+from mien.synth.picture_row import row_of, schema
 from mien.synth.produce import Picture, Plan, produce
-from mien.synth.rows import row_of, schema
-from mien.synth.sources import NAMES, Loader
 from recipes.feabench_synth.card import card
 from recipes.feabench_synth.card_page import page
 from recipes.feabench_synth.encoding import encode, psnr

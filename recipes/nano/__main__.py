@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mien.engines.local import LocalEngine
 from mien.faces import CropSpec
 from mien.synth.dataset import make_dataset
-from mien.synth.sources import loader
+from mien.synth.face_models import loader
 
 from .blend import blend
 from .calibrate import calibrate

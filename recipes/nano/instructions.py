@@ -28,8 +28,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mien.data.build.build_set import build, prepare
 from mien.data.build.embed import png
-from mien.data.build.run import build, prepare
 from mien.data.build.settings import BuildSettings
 from mien.data.build.sources import Terms
 from mien.data.readers import reader

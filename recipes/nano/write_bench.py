@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 
 from mien import facs
+from mien.bench.figure_names import interval, kind_title, shown, title
 from mien.bench.result import Result, TaskResult, read_result
-from mien.bench.words import interval, kind_title, shown, title
 
 from .write_figures import ROOT, replace_between, table
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from mien.data.build.rows import turns_of
+from mien.data.build.instruction_row import turns_of
 from mien.faces import CropSpec, MediaPipeFinder, crop_face
 from mien.media import read_picture
 from mien.train.grpo import Asked

@@ -16,10 +16,10 @@ from PIL import Image
 
 from mien.faces import CropSpec, Finder, MediaPipeFinder, crop_face
 from mien.schema import Face
+from mien.synth.face_models import NAMES, loader
 from mien.synth.facemodel import FaceModel
 from mien.synth.measure import MEASURED_UNITS
 from mien.synth.scene import Split
-from mien.synth.sources import NAMES, loader
 from mien.synth.studio import Studio
 
 from .scripts import FRAMES, Script, draw_script

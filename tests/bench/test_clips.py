@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from mien.bench.answer_log import read_records
 from mien.bench.run import run_model
 from mien.bench.source import Source, choose
-from mien.bench.store import read_records
 from mien.bench.suite import load_suite
 from mien.engines.local_responder import LocalResponder
 from mien.sample import Sample

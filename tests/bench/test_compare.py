@@ -1,8 +1,8 @@
 import pytest
 
+from mien.bench.answer_log import StoreError
 from mien.bench.compare import compare
 from mien.bench.score.folder import read_folder
-from mien.bench.store import StoreError
 from tests.bench.helpers import SAMPLES, TRUE_ANSWERS, Scripted, run, sample
 
 HALF = {**TRUE_ANSWERS, "a#expression": "Fear.", "b#expression": "Fear."}

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from mien.bench.answer_log import StoreError, read_header
 from mien.bench.judge import judge_run, prompt_hash, read_grades
 from mien.bench.score.folder import read_folder
-from mien.bench.store import StoreError, read_header
 from mien.engines.request import Reply
 from tests.bench.helpers import TRUE_ANSWERS, Scripted, run
 

@@ -3,12 +3,12 @@ import re
 import numpy as np
 import pytest
 
+from mien.bench.figure_names import interval, shown
 from mien.bench.report import write_report
 from mien.bench.report.html import figure
 from mien.bench.report.plots import Bar, bars, heat
 from mien.bench.result import ConfusionTable, Figure
 from mien.bench.score.folder import read_folder, score_run
-from mien.bench.words import interval, shown
 from tests.bench.helpers import TRUE_ANSWERS, Scripted, run, source
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="x">'

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from mien.bench.crops import NoFaceError, cut_faces, overlap
+from mien.bench.answer_log import ANSWERS_FILE, StoreError, read_records
 from mien.bench.run import item_id, model_slug
+from mien.bench.sample_faces import NoFaceError, cut_faces, overlap
 from mien.bench.source import SourceError, choose, open_source
-from mien.bench.store import ANSWERS_FILE, StoreError, read_records
 from mien.bench.suite import load_suite
 from mien.engines import EngineError
 from mien.engines.local_responder import LocalResponder

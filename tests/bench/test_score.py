@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from mien.bench.answer_log import ANSWERS_FILE, StoreError
 from mien.bench.result import Result, ResultError, read_result, write_result
 from mien.bench.score.folder import score_folder
-from mien.bench.store import ANSWERS_FILE, StoreError
 from mien.bench.suite import TaskSpec
 from mien.engines.base import Answer
 from mien.engines.request import Reply

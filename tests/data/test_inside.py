@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from mien.data.build.absent import Missing
+from mien.data.build.build_set import build, prepare
 from mien.data.build.embed import encoded_path
-from mien.data.build.run import build, prepare
+from mien.data.build.missing_media import Missing
 from mien.data.build.settings import BuildSettings
 from mien.data.build.sources import Source
 from mien.data.check import check_dataset

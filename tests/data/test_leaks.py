@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.data.build.run import build
+from mien.data.build.build_set import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.fingerprints import distance, fingerprint
 from mien.data.leak_sets import entries_of

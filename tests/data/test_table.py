@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien import facs
-from mien.data.build.labels import labels_of
-from mien.data.build.run import build
+from mien.data.build.build_set import build
+from mien.data.build.face_labels import labels_of
 from mien.data.build.settings import BuildSettings
 from mien.data.pictures import open_frames, open_image
 from mien.data.readers import LayoutError, read

@@ -92,9 +92,9 @@ def test_pictures_are_rendered_alike_again(shipped: FeaBenchSynth) -> None:
     pytest.importorskip("moderngl")
     from recipes.feabench_synth.make import plan
 
+    from mien.synth.face_models import loader
     from mien.synth.produce import Maker
     from mien.synth.renderer import RenderError
-    from mien.synth.sources import loader
 
     try:
         maker = Maker(plan((loader("anny"),)))

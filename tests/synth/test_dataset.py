@@ -20,10 +20,10 @@ from mien.partfile import SinkError
 from mien.sample import Sample
 from mien.synth import dataset
 from mien.synth.dataset import SettingsError, make_dataset
+from mien.synth.dataset_settings import Settings
+from mien.synth.picture_files import open_store
+from mien.synth.picture_row import row_of, sample_of
 from mien.synth.produce import Maker, Picture
-from mien.synth.rows import row_of, sample_of
-from mien.synth.settings import Settings
-from mien.synth.store import open_store
 from tests.synth.conftest import SIZE
 from tests.synth.made_up import MadeUpFace, OtherFace
 

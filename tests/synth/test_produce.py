@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.synth import sources
+from mien.synth import face_models
 from mien.synth.draw_scene import draw_scene
+from mien.synth.face_models import SourceError
 from mien.synth.produce import Maker, Picture, ProduceError, encoded, produce
-from mien.synth.sources import SourceError
 from tests.synth.conftest import SIZE, made_up_plan
 from tests.synth.made_up import MadeUpFace, OtherFace, broken
 
@@ -107,21 +107,21 @@ def test_stopping_early_stops_the_processes(maker: Maker) -> None:
 
 
 def test_ict_needs_a_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(sources.ICT_VARIABLE, raising=False)
+    monkeypatch.delenv(face_models.ICT_VARIABLE, raising=False)
     with pytest.raises(SourceError, match="--ict PATH"):
-        sources.loader("ict")
+        face_models.loader("ict")
     with pytest.raises(SourceError, match=r"checkout of ICT-VGL"):
-        sources.load(sources.loader("ict", ict=tmp_path))
+        face_models.load(face_models.loader("ict", ict=tmp_path))
     torn = tmp_path / "torn.npz"
     torn.write_bytes(b"PK no zip")
-    monkeypatch.setenv(sources.ICT_VARIABLE, str(torn))
+    monkeypatch.setenv(face_models.ICT_VARIABLE, str(torn))
     with pytest.raises(SourceError, match=r"torn\.npz"):
-        sources.load(sources.loader("ict"))
+        face_models.load(face_models.loader("ict"))
     with pytest.raises(SourceError, match="flame"):
-        sources.loader("flame")
+        face_models.loader("flame")
 
 
 def test_fingerprints_tell_models_apart() -> None:
-    assert sources.fingerprint(MadeUpFace()) == sources.fingerprint(MadeUpFace())
-    assert sources.fingerprint(MadeUpFace()) != sources.fingerprint(OtherFace())
-    assert sources.load(partial(MadeUpFace)).name == "made-up"
+    assert face_models.fingerprint(MadeUpFace()) == face_models.fingerprint(MadeUpFace())
+    assert face_models.fingerprint(MadeUpFace()) != face_models.fingerprint(OtherFace())
+    assert face_models.load(partial(MadeUpFace)).name == "made-up"

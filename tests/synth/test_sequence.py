@@ -22,12 +22,12 @@ from mien import cli
 from mien.partfile import SinkError
 from mien.sample import Sample
 from mien.synth.clip_files import ClipFolder, codec, read_clip, write_clip
+from mien.synth.dataset_settings import SettingsError
 from mien.synth.draw_scene import draw_scene
 from mien.synth.measure import MEASURED_UNITS
 from mien.synth.motion import draw_motion
 from mien.synth.sequence import ClipSettings, make_clip, make_clips, recorded
 from mien.synth.sequence_sheet import write_sheet
-from mien.synth.settings import SettingsError
 from mien.synth.studio import Studio
 from tests.synth.made_up import MadeUpFace, broken
 
@@ -232,7 +232,7 @@ def test_the_other_codec(tmp_path: Path) -> None:
 
 
 def test_an_error_of_a_worker_is_told(tmp_path: Path) -> None:
-    from mien.synth.sources import SourceError
+    from mien.synth.face_models import SourceError
 
     with pytest.raises(SourceError, match="nothing here"):
         list(make_clips(begun(tmp_path), broken, SETTINGS, count=1))
@@ -252,9 +252,9 @@ def test_wrong_usage_is_told(tmp_path: Path) -> None:
 
 _RUN = """
 import sys, pathlib
-from mien.synth import sources
+from mien.synth import face_models
 from tests.synth.made_up import MadeUpFace
-sources.AnnyFace = MadeUpFace
+face_models.AnnyFace = MadeUpFace
 from mien.commands.synth_sequence import run_sequence
 if __name__ == "__main__":
     sys.exit(run_sequence(

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mien.data.build.labels import Labels
-from mien.data.build.rows import make_row, row_line
+from mien.data.build.face_labels import Labels
+from mien.data.build.instruction_row import make_row, row_line
 from mien.sample import Sample
 from mien.train.faces import FaceCrops
 from mien.train.items import ItemSource, TrainItems

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.data.build.embed import png
-from mien.data.build.rows import parquet_schema
+from mien.data.build.instruction_row import parquet_schema
 from mien.train.rows import InstructionRows, RowsError
 
 from .made_rows import made_row, picture, write_rows

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mien.bench.answer_log import StoreError
 from mien.bench.score.folder import Scored, headline
 from mien.bench.score.items import Items
 from mien.bench.score.tally import Tally
-from mien.bench.store import StoreError
 from mien.metrics import Resampler
 
 

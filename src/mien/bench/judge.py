@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from mien.bench.answer_log import AnswerStore, read_records
+from mien.bench.figure_names import KINDS
 from mien.bench.run import model_slug, record_of
 from mien.bench.score.items import Items, Run
-from mien.bench.store import AnswerStore, read_records
-from mien.bench.words import KINDS
 from mien.engines.request import Request, Responder
 from mien.metrics import Resampler
 from mien.partfile import write_whole

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien._version import __version__
-from mien.bench.crops import NoFaceError, find_faces
-from mien.bench.labels import tasks_for
+from mien.bench.answer_log import AnswerStore, Record
+from mien.bench.sample_faces import NoFaceError, find_faces
 from mien.bench.source import SAMPLES_FILE, Chosen, Picture, Source
-from mien.bench.store import AnswerStore, Record
 from mien.bench.suite import Suite, TaskSpec
+from mien.bench.task_labels import tasks_for
 from mien.engines import EngineError, ReadsPriors
 from mien.engines.request import Reply, Request, Responder
 from mien.faces import Finder, crop_face

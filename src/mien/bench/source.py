@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bench.labels import tasks_for
 from mien.bench.suite import Suite
+from mien.bench.task_labels import tasks_for
 from mien.sample import Sample
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mien.bench.answer_log import ANSWERS_FILE, StoreError, set_aside
 from mien.bench.result import Result, write_result
 from mien.bench.run import Outcome, item_ids, model_slug, run_model
 from mien.bench.score.folder import Scored, read_folder, score_run
 from mien.bench.source import Chosen, Source, SourceError, choose, open_source
-from mien.bench.store import ANSWERS_FILE, StoreError, set_aside
 from mien.bench.suite import Suite, SuiteError, load_suite
 from mien.commands.bench_show import print_outcome, print_results
 from mien.commands.consent import agree_to_send

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from mien.bench.figure_names import STATUSES, interval, kind_title, shown, title
 from mien.bench.result import Result
 from mien.bench.suite import SuiteError, list_suites, load_suite
-from mien.bench.words import STATUSES, interval, kind_title, shown, title
 from mien.terminal import Console, say
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def run_compare(
     first: str, second: str, *, suite: str | None, out: Path, samples: int, seed: int
 ) -> int:
     """Prints the paired differences of two runs."""
+    from mien.bench.answer_log import StoreError
     from mien.bench.compare import compare
     from mien.bench.score.folder import read_folder
-    from mien.bench.store import StoreError
 
     errors = Console(stderr=True)
     try:
@@ -136,8 +136,8 @@ def print_outcome(outcome: Outcome, errors: Console) -> None:
 
 def _folder(name: str, suite: str | None, out: Path) -> Path:
     """The folder of a run: the name itself, or a model's folder in that of a suite."""
+    from mien.bench.answer_log import ANSWERS_FILE
     from mien.bench.run import model_slug
-    from mien.bench.store import ANSWERS_FILE
 
     path = Path(name)
     if (path / ANSWERS_FILE).is_file():

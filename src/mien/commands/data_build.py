@@ -15,8 +15,8 @@ from mien.terminal import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mien.data.build.build_set import Built
     from mien.data.build.plan import Change, LeftOut, Survey
-    from mien.data.build.run import Built
     from mien.data.build.settings import BuildSettings
     from mien.data.build.sources import Source, Terms
     from mien.engines.request import Responder
@@ -130,11 +130,11 @@ def build(
     Exit codes: 0 done, 1 something cannot be read, written or asked, 2 wrong usage, 3 the budget is
     spent, 130 interrupted.
     """
-    from mien.data.build.absent import AbsentError
-    from mien.data.build.against import label_of
     from mien.data.build.budget import BudgetSpentError, Prices
+    from mien.data.build.build_set import WorkerLostError, prepare
+    from mien.data.build.exclude_overlap import label_of
+    from mien.data.build.missing_media import AbsentError
     from mien.data.build.plan import nothing_shared
-    from mien.data.build.run import WorkerLostError, prepare
     from mien.data.build.settings import BuildError, BuildSettings
     from mien.data.build.tasks import DEFAULT_TASKS
     from mien.data.checks.rules import CheckRules
@@ -239,7 +239,7 @@ def _sources(texts: list[str], folds: int | None, fold: int | None) -> list[Sour
 
 def _shared(against: list[str], sources: list[Source], split: str, errors: Console) -> LeftOut:
     from mien.commands.progress import progress_bar
-    from mien.data.build.against import find_shared
+    from mien.data.build.exclude_overlap import find_shared
 
     with progress_bar(errors) as progress:
         task = progress.add_task("pictures compared", total=None)
@@ -286,7 +286,7 @@ def _run(
     errors: Console,
 ) -> Built:
     from mien.commands.progress import progress_bar
-    from mien.data.build.run import build as build_set
+    from mien.data.build.build_set import build as build_set
     from mien.synth.produce import cores
 
     with progress_bar(errors) as progress:
@@ -309,8 +309,8 @@ def _run(
         from mien.commands.consent import confirmed
         from mien.data.build.budget import Budget, Prices
         from mien.data.build.permission import check_upload
-        from mien.data.build.replies import REPLIES, Replies
         from mien.data.build.teacher import Teacher
+        from mien.data.build.teacher_replies import REPLIES, Replies
 
         for line in check_upload(responder, terms, allowed=yes, ask=confirmed):
             errors.print(line, markup=False, highlight=False, soft_wrap=True)

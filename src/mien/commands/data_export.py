@@ -36,7 +36,7 @@ def export(
     """
     from mien.data.build.settings import BuildError
     from mien.data.build.shards import Folder
-    from mien.data.export.run import export as export_set
+    from mien.data.export.export_set import export as export_set
     from mien.partfile import SinkError
 
     lost: list[str] = []

@@ -35,7 +35,7 @@ def review(
     """
     from mien.data.build.settings import BuildError
     from mien.data.build.shards import Folder
-    from mien.data.review.page import review_page
+    from mien.data.review.review_form import review_page
     from mien.partfile import SinkError, write_whole
 
     try:
@@ -59,8 +59,8 @@ def review(
 
 
 def _agreement(paths: list[Path]) -> None:
-    from mien.data.review.agreement import MARKS
-    from mien.data.review.agreement import agreement as agree
+    from mien.data.review.reviewer_agreement import MARKS
+    from mien.data.review.reviewer_agreement import agreement as agree
 
     found = agree(paths)
     for name, marks in zip(found.raters, found.marks, strict=True):

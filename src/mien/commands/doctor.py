@@ -51,7 +51,7 @@ def _loads(library: str) -> bool:
 
 def _rendering() -> tuple[str | None, str]:
     """The driver that renders faces, or None, and what to do then."""
-    from mien.synth.check import rendering
+    from mien.synth.can_render import rendering
     from mien.synth.renderer import RenderError
 
     try:

@@ -8,10 +8,10 @@ from pathlib import Path
 from mien.commands.progress import progress_bar
 from mien.partfile import SinkError
 from mien.synth.dataset import Made, ProduceError, SettingsError, SourceError, make_dataset
+from mien.synth.dataset_settings import StoreFormat
+from mien.synth.face_models import loader
 from mien.synth.produce import ImageFormat, cores
 from mien.synth.scene import Split
-from mien.synth.settings import StoreFormat
-from mien.synth.sources import loader
 from mien.synth.summary import render_summary
 from mien.terminal import Console
 

@@ -63,12 +63,12 @@ def run_sequence(
     from mien.commands.progress import progress_bar
     from mien.partfile import SinkError
     from mien.synth.clip_files import ClipFolder, codec
+    from mien.synth.dataset_settings import SettingsError
+    from mien.synth.face_models import SourceError, load, loader
     from mien.synth.produce import cores
     from mien.synth.renderer import RenderError
     from mien.synth.sequence import ClipSettings, SequenceError, make_clips, recorded
     from mien.synth.sequence_sheet import write_sheet
-    from mien.synth.settings import SettingsError
-    from mien.synth.sources import SourceError, load, loader
     from mien.terminal import Console
 
     errors = Console(stderr=True)

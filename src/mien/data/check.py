@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mien.data.build.labels import labels_of
+from mien.data.build.face_labels import labels_of
 from mien.data.build.tasks import content_hash
 from mien.data.check_report import NO_SPLIT, Report, SplitCounts
 from mien.data.inside import OutsideError, is_there

@@ -17,7 +17,7 @@ from mien.engines.base import Answer, ClipEngine, EngineError
 from mien.faces import crop_face
 from mien.models.priors import FacePriors
 from mien.schema import Analysis, Face
-from mien.timeline.keep import EvenlyKept, Keeper, KeptAroundPeak
+from mien.timeline.bounded_sample import EvenlyKept, Keeper, KeptAroundPeak
 
 Around = Literal["track", "apex"]
 _Frame = tuple[NDArray[np.uint8], FacePriors | None]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mien.partfile import sink_error, write_whole
 from mien.sample import Sample
-from mien.synth.settings import SettingsError
+from mien.synth.dataset_settings import SettingsError
 from mien.untrusted import read_json_object
 
 if TYPE_CHECKING:

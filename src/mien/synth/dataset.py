@@ -14,12 +14,12 @@ from typing import Any
 
 from mien._version import __version__
 from mien.partfile import sink_error, write_whole
+from mien.synth.dataset_settings import Settings, SettingsError, StoreFormat, agree
+from mien.synth.face_models import Loader, SourceError, fingerprint, load
+from mien.synth.picture_files import Store, open_store, take
 from mien.synth.produce import ImageFormat, Picture, Plan, ProduceError, produce
 from mien.synth.scene import Split
-from mien.synth.settings import Settings, SettingsError, StoreFormat, agree
 from mien.synth.sheet import sheet
-from mien.synth.sources import Loader, SourceError, fingerprint, load
-from mien.synth.store import Store, open_store, take
 from mien.synth.summary import Summary
 
 __all__ = ["Made", "ProduceError", "SettingsError", "SourceError", "make_dataset"]

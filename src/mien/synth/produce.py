@@ -27,10 +27,10 @@ from PIL import Image
 
 from mien.sample import Sample
 from mien.synth.draw_scene import draw_scene
+from mien.synth.face_models import Loader, SourceError, load
 from mien.synth.measure import Measured
 from mien.synth.renderer import RenderError
 from mien.synth.scene import Split
-from mien.synth.sources import Loader, SourceError, load
 from mien.synth.studio import Studio, to_sample
 
 ImageFormat = Literal["webp", "png", "jpg"]

@@ -26,10 +26,10 @@ from mien.schema import ActionUnit
 from mien.synth.clip_files import ClipFolder, write_clip
 from mien.synth.courses import SHORTEST
 from mien.synth.draw_scene import draw_scene
+from mien.synth.face_models import Loader, fingerprint, load
 from mien.synth.facemodel import FaceModel
 from mien.synth.motion import Motion, draw_motion
 from mien.synth.scene import Split
-from mien.synth.sources import Loader, fingerprint, load
 from mien.synth.studio import Shot, Studio, to_sample
 
 DATASET = "mien-synth-clips"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 
-from mien.data.build.labels import Labels
-from mien.data.build.rows import turns_of
+from mien.data.build.face_labels import Labels
+from mien.data.build.instruction_row import turns_of
 from mien.engines.local import question
 from mien.faces import CropSpec
 from mien.language import prompt_for
@@ -36,7 +36,7 @@ def asked_of(row: Mapping[str, Any], index: int, processor: Any) -> Asked | None
     None if no reward checks its task, or its labels say nothing of what the task asks for.
 
     Args:
-        row: of `mien.data.build.rows`.
+        row: of `mien.data.build.instruction_row`.
         index: its number in the dataset.
         processor: of the model.
     """

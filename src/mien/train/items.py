@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mien.data.build.rows import turns_of
+from mien.data.build.instruction_row import turns_of
 from mien.models.priors import FacePriors, Picture, PriorSource
 from mien.train.faces import FaceCrops
 from mien.train.random_labels import invented_analysis

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.data.build.rows import parquet_schema
+from mien.data.build.instruction_row import parquet_schema
 from mien.partfile import PartFile, sink_error
 from mien.untrusted import json_value
 

@@ -30,7 +30,7 @@ _END = 1 << 20
 
 
 class InstructionRows:
-    """Rows of `mien data build`: `rows[i]` is a dictionary as in `mien.data.build.rows`.
+    """Rows of `mien data build`: `rows[i]` is a dictionary as in `mien.data.build.instruction_row`.
 
     Rows and pictures inside of them stay in a file that is mapped into memory; pictures elsewhere
     are opened when they are asked for.

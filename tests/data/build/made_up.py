@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mien.data.build import plan, run
+from mien.data.build import build_set, plan
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 
-prepare = partial(run.prepare, missing="keep")
+prepare = partial(build_set.prepare, missing="keep")
 survey = partial(plan.survey, missing="keep")
 """Of samples whose pictures are nowhere."""
 UNITS = (1, 2, 4, 6, 12, 15, 25)

@@ -63,7 +63,7 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_bytes(
 ) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from mien.data.build.run import build, prepare\n"
+        "from mien.data.build.build_set import build, prepare\n"
         "from mien.data.build.settings import BuildSettings\n"
         "from mien.data.build.sources import Source\n"
         "source = [Source('csv', Path(sys.argv[1]))]\n"

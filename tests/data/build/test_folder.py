@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from mien.data.build.budget import Budget, Prices
-from mien.data.build.replies import REPLIES, Replies
-from mien.data.build.run import WorkerLostError, build
+from mien.data.build.build_set import WorkerLostError, build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder, own
 from mien.data.build.teacher import Teacher
+from mien.data.build.teacher_replies import REPLIES, Replies
 from mien.partfile import write_whole
 from mien.train.rows import RowsError, _files
 from tests.data.build.made_up import MadeUp, prepare, sample, samples

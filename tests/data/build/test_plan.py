@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from mien.data.build.instruction_row import row_id
 from mien.data.build.plan import blocks, items, thin
-from mien.data.build.rows import row_id
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.splits import published_split
 from tests.data.build.made_up import MadeUp, sample, samples, survey

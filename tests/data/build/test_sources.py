@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mien.data.build.build_set import build
 from mien.data.build.people import with_folds
 from mien.data.build.plan import items
-from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.build.sources import Source, parse_source, parse_sources

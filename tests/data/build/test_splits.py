@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.data.build.run import build
+from mien.data.build.build_set import build
 from mien.data.build.settings import BuildSettings
 from mien.data.build.shards import Folder
 from tests.data.build.made_up import MadeUp, prepare, sample

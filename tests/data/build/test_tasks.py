@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mien import facs
-from mien.data.build.labels import Labels, labels_of
+from mien.data.build.face_labels import Labels, labels_of
 from mien.data.build.tasks import (
     DEFAULT_TASKS,
     TASKS,
@@ -19,7 +19,7 @@ from mien.data.build.tasks import (
     tasks_of,
     write,
 )
-from mien.data.checks.agreement import check_turns
+from mien.data.checks.label_agreement import check_turns
 from mien.data.checks.rules import CheckRules
 from mien.datasets import DATASETS
 from mien.schema import ActionUnit

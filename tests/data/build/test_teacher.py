@@ -14,17 +14,17 @@ from PIL import Image
 
 from mien.data.build import prompts
 from mien.data.build.budget import Budget, BudgetSpentError, Prices, estimate
-from mien.data.build.drafts import Draft
-from mien.data.build.labels import Labels
+from mien.data.build.build_set import build
+from mien.data.build.draft_texts import Draft
+from mien.data.build.face_labels import Labels
 from mien.data.build.permission import check_upload
 from mien.data.build.plan import items
-from mien.data.build.replies import Replies, request_key
-from mien.data.build.run import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.build.sources import Terms
 from mien.data.build.tasks import content_hash
 from mien.data.build.teacher import Teacher, read_turns, shown
+from mien.data.build.teacher_replies import Replies, request_key
 from mien.data.checks.rules import CheckRules
 from mien.engines.base import EngineError
 from mien.engines.endpoint import EndpointResponder

@@ -13,10 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.data.build.run import build
+from mien.data.build.build_set import build
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
-from mien.data.export.run import FORMATS, export
+from mien.data.export.export_set import FORMATS, export
 from mien.schema import ActionUnit
 from tests.data import layouts
 from tests.data.build.made_up import MadeUp, prepare, sample, samples

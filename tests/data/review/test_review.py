@@ -15,9 +15,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.data.build.run import build
+from mien.data.build.build_set import build
 from mien.data.build.settings import BuildError, BuildSettings
-from mien.data.review.agreement import agreement, read_marks
+from mien.data.review.reviewer_agreement import agreement, read_marks
 from tests.data import layouts
 from tests.data.build.made_up import MadeUp, prepare, sample, samples
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from mien.bench.labels import (
+from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Kind, Suite, TaskSpec
+from mien.bench.task_labels import (
     cluster_of,
     fold_of,
     may_ask,
@@ -15,7 +16,6 @@ from mien.bench.labels import (
     true_expression,
     true_units,
 )
-from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Kind, Suite, TaskSpec
 from mien.language import label_line
 from mien.sample import Sample
 from mien.untrusted import json_value

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
+from mien.bench.figure_names import STATUSES
 from mien.bench.report.html import escape, picture
 from mien.bench.score.folder import Scored
 from mien.bench.score.items import Items
 from mien.bench.score.read_items import asked_for
 from mien.bench.source import Source
-from mien.bench.words import STATUSES
 from mien.sample import Sample
 
 EACH = 4

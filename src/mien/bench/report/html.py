@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mien.bench.figure_names import interval, shown
 from mien.bench.result import Figure
-from mien.bench.words import interval, shown
 from mien.terminal import shown as harmless
 
 COLOURS = ("#2f6fa7", "#b35a00", "#3f8f4f", "#8a4fa3", "#a33a4a", "#5a6b00")

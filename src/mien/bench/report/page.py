@@ -11,13 +11,13 @@ from pathlib import Path
 from string import Template
 
 from mien.bench.compare import compare
+from mien.bench.figure_names import kind_title
 from mien.bench.report import tables
 from mien.bench.report.examples import examples
 from mien.bench.report.html import escape, name_of
 from mien.bench.result import Result
 from mien.bench.score.folder import Scored
 from mien.bench.source import Source
-from mien.bench.words import kind_title
 from mien.partfile import write_whole
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from mien import facs
 from mien.bench.compare import PairedFigure
+from mien.bench.figure_names import STATUSES, interval, kind_title, shown, title
 from mien.bench.report.html import escape, figure, name_of, table
 from mien.bench.report.plots import Bar, bars, heat
 from mien.bench.result import Result, TaskResult
-from mien.bench.words import STATUSES, interval, kind_title, shown, title
 
 
 def headline(results: Sequence[Result], place: int) -> str:

@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bench.labels import (
+from mien.bench.answer_log import Record, StoreError, read_header, read_records
+from mien.bench.run import RUN_FILE, item_id
+from mien.bench.source import SAMPLES_FILE
+from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Suite, SuiteError, TaskSpec
+from mien.bench.task_labels import (
     Labels,
     carries,
     cluster_of,
@@ -21,10 +25,6 @@ from mien.bench.labels import (
     labels_of,
     reference_of,
 )
-from mien.bench.run import RUN_FILE, item_id
-from mien.bench.source import SAMPLES_FILE
-from mien.bench.store import Record, StoreError, read_header, read_records
-from mien.bench.suite import ASKS_EXPRESSION, ASKS_UNITS, Suite, SuiteError, TaskSpec
 from mien.sample import Sample
 from mien.untrusted import read_json_object
 

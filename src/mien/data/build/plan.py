@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from mien.data.build.absent import AbsentError, Files, Missing
-from mien.data.build.guard import Guard
-from mien.data.build.labels import Labels, labels_of
-from mien.data.build.rows import row_id
+from mien.data.build.consistency import Guard
+from mien.data.build.face_labels import Labels, labels_of
+from mien.data.build.instruction_row import row_id
+from mien.data.build.missing_media import AbsentError, Files, Missing
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.splits import ALL_SPLITS, in_order, published_split
 from mien.data.build.tasks import content_hash, draw_tasks, tasks_of

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mien.data.build.rows import turns_of
+from mien.data.build.instruction_row import turns_of
 from mien.data.build.settings import BuildError, BuildSettings, differences
 from mien.partfile import sink_error, write_whole
 from mien.untrusted import TextError, json_object, read_json

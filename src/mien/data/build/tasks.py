@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from mien import facs
-from mien.data.build.labels import Labels
+from mien.data.build.face_labels import Labels
 from mien.datasets import DATASETS
 from mien.language import TASKS as LANGUAGE_TASKS
 from mien.language import conversation, describe, prompt_for

@@ -16,15 +16,15 @@ from PIL import Image
 
 from mien.data.build import prompts
 from mien.data.build.budget import ANSWER_TOKENS, Budget, BudgetSpentError
-from mien.data.build.drafts import Draft, Made, drafts_of, finish, unreadable, write_template
+from mien.data.build.draft_texts import Draft, Made, drafts_of, finish, unreadable, write_template
+from mien.data.build.instruction_row import turns_of
 from mien.data.build.plan import Item
-from mien.data.build.replies import Replies, request_key
-from mien.data.build.rows import turns_of
 from mien.data.build.settings import BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.build.tasks import Turn, ask
-from mien.data.checks.agreement import check_turns
+from mien.data.build.teacher_replies import Replies, request_key
 from mien.data.checks.duplicates import Duplicates
+from mien.data.checks.label_agreement import check_turns
 from mien.data.checks.rules import Fault
 from mien.data.pictures import open_frames
 from mien.engines.request import Reply, Request, Responder

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.data.build.settings import BuildError
 from mien.data.build.tasks import content_hash
-from mien.data.checks.page import report_page
+from mien.data.checks.check_page import report_page
 from mien.data.checks.wording import words
 from mien.partfile import write_whole
 from mien.untrusted import TextError, read_json_object

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mien.data.build.rows import turns_of
+from mien.data.build.instruction_row import turns_of
 
 IMAGE, VIDEO = "<image>", "<video>"
 

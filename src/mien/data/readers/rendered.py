@@ -24,7 +24,7 @@ from mien.data.readers.built import DATA, read_built
 from mien.data.readers.files import open_parquet, text_lines
 from mien.data.readers.table import read_table
 from mien.sample import Sample
-from mien.synth.rows import LABEL_COLUMNS, sample_of
+from mien.synth.picture_row import LABEL_COLUMNS, sample_of
 
 _HELP = "`mien data list synth`"
 _LISTS = ("samples.jsonl", "clips.jsonl")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.sample import Sample
-from mien.synth.rows import sample_of
+from mien.synth.picture_row import sample_of
 from mien.untrusted import read_json
 
 VERSION = "v1"

@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from mien import facs
-from mien.data.build.labels import Labels
+from mien.data.build.face_labels import Labels
 from mien.language import label_line
 from mien.language.labels import level
 from mien.language.words import capital, join

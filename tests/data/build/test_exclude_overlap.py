@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mien.cli import app
-from mien.data.build.against import find_shared, label_of
+from mien.data.build.exclude_overlap import find_shared, label_of
 from mien.data.build.settings import BuildError
 from mien.data.build.shards import Folder
 from mien.data.build.sources import parse_source

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mien.timeline.keep import EvenlyKept, KeptAroundPeak
+from mien.timeline.bounded_sample import EvenlyKept, KeptAroundPeak
 
 
 def fed(keeper, values):

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from mien.bench.labels import (
+from mien.bench.suite import TaskSpec
+from mien.bench.task_labels import (
     cluster_of,
     fold_of,
     group_value,
@@ -13,7 +14,6 @@ from mien.bench.labels import (
     true_intensities,
     true_units,
 )
-from mien.bench.suite import TaskSpec
 from mien.language import parse
 from mien.sample import Sample
 from mien.schema import ActionUnit

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from mien.data.build.embed import encoded_pictures
-from mien.data.build.labels import Labels
+from mien.data.build.face_labels import Labels
+from mien.data.build.instruction_row import TEMPLATE, make_row, parquet_schema, row_id, row_line
 from mien.data.build.plan import Item
-from mien.data.build.rows import TEMPLATE, make_row, parquet_schema, row_id, row_line
 from mien.data.build.settings import BuildSettings
 from mien.data.build.tasks import Turn, content_hash, write
-from mien.data.checks.agreement import check_turns
+from mien.data.checks.label_agreement import check_turns
 from mien.data.checks.rules import Fault
 from mien.media import MediaError
 from mien.sample import Sample

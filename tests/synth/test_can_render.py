@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from mien.cli import app
 from mien.commands import doctor
-from mien.synth.check import rendering
+from mien.synth.can_render import rendering
 from mien.synth.produce import Maker
 from mien.synth.renderer import RenderError
 
@@ -35,7 +35,7 @@ def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     def nothing() -> str:
         raise RenderError("no EGL: apt-get install x")
 
-    monkeypatch.setattr("mien.synth.check.rendering", nothing)
+    monkeypatch.setattr("mien.synth.can_render.rendering", nothing)
     monkeypatch.setattr(doctor, "_installed", lambda name: "1")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from mien.cli import app
 from mien.data.build import plan
-from mien.data.build.absent import AbsentError
-from mien.data.build.run import build
+from mien.data.build.build_set import build
+from mien.data.build.missing_media import AbsentError
 from mien.data.build.settings import BuildSettings
 from mien.data.build.shards import Folder
 from tests.data import layouts

@@ -14,9 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
-from mien.data.build.absent import Missing
-from mien.data.build.card import CARD, NOTICE, write_card
-from mien.data.build.drafts import Made, template_shard
+from mien.data.build.draft_texts import Made, template_shard
+from mien.data.build.missing_media import Missing
 from mien.data.build.plan import (
     Change,
     Item,
@@ -30,6 +29,7 @@ from mien.data.build.plan import (
     thin,
     unchanged,
 )
+from mien.data.build.set_card import CARD, NOTICE, write_card
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import ROOTS, Folder, own
 from mien.data.build.sources import Terms

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mien.data.build.labels import Labels
-from mien.data.checks.agreement import check_turns
+from mien.data.build.face_labels import Labels
+from mien.data.checks.label_agreement import check_turns
 from mien.data.checks.rules import CheckRules
 from mien.data.checks.wording import check_wording
 

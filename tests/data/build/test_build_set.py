@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.data.build.rows import turns_of
-from mien.data.build.run import build
+from mien.data.build.build_set import build
+from mien.data.build.instruction_row import turns_of
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.language import parse

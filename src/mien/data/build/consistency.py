@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.data.build.labels import Labels
+from mien.data.build.face_labels import Labels
 from mien.data.build.settings import BuildError
 from mien.data.build.splits import published_split
 from mien.data.build.tasks import content_hash

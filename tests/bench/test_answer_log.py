@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from mien.bench.store import (
+from mien.bench.answer_log import (
     ANSWERS_FILE,
     AnswerStore,
     Record,

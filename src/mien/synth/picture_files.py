@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from mien.partfile import PartFile, sink_error
 from mien.sample import Sample
+from mien.synth.dataset_settings import Settings
+from mien.synth.picture_row import LABEL_COLUMNS, row_of, sample_of, schema
 from mien.synth.produce import Picture
-from mien.synth.rows import LABEL_COLUMNS, row_of, sample_of, schema
-from mien.synth.settings import Settings
 
 SAMPLES = "samples.jsonl"
 _GROUP_ROWS = 100

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mien.data.build.labels import Labels
+from mien.data.build.face_labels import Labels
 from mien.data.build.tasks import Turn
 from mien.data.pictures import spread
 from mien.sample import Sample

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.data.build.rows import turns_of
+from mien.data.build.instruction_row import turns_of
 from mien.data.build.shards import Folder
 from mien.data.build.tasks import content_hash
 from mien.data.leak_sets import open_row_image, open_row_video
-from mien.data.review.agreement import MARKS
+from mien.data.review.reviewer_agreement import MARKS
 from mien.facs import au_info
 from mien.media import MediaError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mien.data.build.labels import Labels
+from mien.data.build.face_labels import Labels
 from mien.data.checks.rules import RULES, CheckRules, Fault
 from mien.data.checks.wording import check_wording
 from mien.language import check_reasons, parse
