@@ -31,7 +31,7 @@ ORDER = (
     ),
     ("schema",),
     ("sample", "media", "language", "metrics", "notation", "timeline"),
-    ("faces", "synth", "columns", "draw", "table"),
+    ("faces", "synth", "columns", "draw", "table", "rewards"),
     ("apex", "models", "sinks", "report"),
     ("engines",),
     ("looked",),
@@ -95,7 +95,7 @@ def test_imports_run_in_one_direction(path: Path) -> None:
         assert RANK[pieces[1]] < RANK[part], f"{part} imports {name}, which stands above it"
 
 
-@pytest.mark.parametrize("module", ["facs", "schema", "language", "metrics"])
+@pytest.mark.parametrize("module", ["facs", "schema", "language", "metrics", "rewards"])
 def test_imports_without_torch(module: str) -> None:
     code = f"import sys; sys.modules['torch'] = None; import mien.{module}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

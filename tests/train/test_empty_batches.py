@@ -5,7 +5,6 @@ import torch
 
 from mien.train.empty_batches import LEFT_OUT, StandIn, nothing
 from mien.train.fit_stage import Feed, fit_stage
-from mien.train.grpo import without_dropout
 from mien.train.interrupts import Interrupted
 from mien.train.rows import RowsError
 from mien.train.trainer import trained_state
@@ -31,6 +30,14 @@ class Order(Visits):
 
     def __iter__(self):
         return iter(self.visits)
+
+
+def without_dropout(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0
 
 
 def collate_rest(items):

@@ -161,7 +161,6 @@ def fit_stage(
     workers: int = 0,
     report: tuple[str, ...] = (),
     callbacks: tuple[TrainerCallback, ...] = (),
-    trainer_class: type[StageTrainer] = StageTrainer,
 ) -> Fitted:
     """Trains a stage, going on from its last whole checkpoint if there is one.
 
@@ -175,7 +174,6 @@ def fit_stage(
         workers: processes that prepare batches.
         report: "tensorboard".
         callbacks: further ones.
-        trainer_class: of another kind of stage.
 
     Returns:
         Figures of its speed, and weights that are shared out over devices.
@@ -197,9 +195,8 @@ def fit_stage(
     args.ddp_find_unused_parameters = _may_leave_unused(learner)
     out.mkdir(parents=True, exist_ok=True)
     _check_size(feed, args)
-    # Answers that GRPO has drawn are in no checkpoint; it stops when they have served.
-    speed, stop = SpeedMeter(), StopOnSignal(every=stage.grpo.updates if stage.grpo else 1)
-    trainer = trainer_class(
+    speed, stop = SpeedMeter(), StopOnSignal()
+    trainer = StageTrainer(
         model=learner,
         args=args,
         train_dataset=feed.train,

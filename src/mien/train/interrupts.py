@@ -26,13 +26,9 @@ class StopOnSignal(TrainerCallback):
     """Ends the run behind the step under way, with a checkpoint, on Ctrl-C or SIGTERM.
 
     A second Ctrl-C ends it at once.
-
-    Args:
-        every: only behind a multiple of so many steps, between which no checkpoint is whole.
     """
 
-    def __init__(self, every: int = 1) -> None:
-        self.every = every
+    def __init__(self) -> None:
         self.stopped = False
         self._asked = False
 
@@ -57,7 +53,7 @@ class StopOnSignal(TrainerCallback):
         self._asked = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step % self.every == 0 and self._agreed(args):
+        if self._agreed(args):
             self.stopped = True
             control.should_save = True
             control.should_training_stop = True

@@ -10,7 +10,6 @@ from typing import Literal
 
 from mien.data.build.tasks import TASKS
 from mien.train.fields import RecipeError, dotted, read
-from mien.train.grpo_spec import GrpoSpec
 from mien.train.values import parse, set_value
 
 BUILT_IN = ("feallm-7b", "feallm-qwen", "emo-llama-7b", "nano")
@@ -186,8 +185,6 @@ class Stage:
         name: also of its folder.
         train: what trains: "face" (mien's own modules), "language" (the whole decoder), "qformer",
             "lora"; all else is frozen.
-        kind: "sft" learns from answers; "grpo" from rewards of answers that the model writes.
-        grpo: settings of the kind "grpo".
         lora: adapters, where "lora" trains.
         epochs: visits to every row or face.
         max_steps: instead: so many optimiser steps.
@@ -211,8 +208,6 @@ class Stage:
 
     name: str
     train: tuple[Part, ...]
-    kind: Literal["sft", "grpo"] = "sft"
-    grpo: GrpoSpec | None = None
     lora: LoraSpec | None = None
     epochs: float | None = None
     max_steps: int | None = None
@@ -241,15 +236,6 @@ class Stage:
         _require(
             not {"lora", "language"} <= set(self.train),
             "train has both lora and language; take one of them",
-        )
-        sft = self.kind == "sft"
-        _require(not sft or self.grpo is None, 'grpo is given, but kind is "sft"; write kind: grpo')
-        _require(sft or self.loss is None, "loss is given, but kind is grpo; set grpo.rewards")
-        updates = 1 if self.grpo is None else self.grpo.updates
-        _require(
-            (self.save_every or 0) % updates == 0,
-            f"save_every is {self.save_every}, no multiple of grpo.updates, {updates}: a run that "
-            "goes on would draw new answers; change one of them",
         )
         has_lora = "lora" in self.train
         _require(has_lora or self.lora is None, 'lora is given, but train has no "lora"')
@@ -311,7 +297,7 @@ class Recipe:
             loss, data = stage.loss or self.loss, stage.data or self.data
             given = [loss.heads, data.soft_labels]
             _require(
-                stage.kind != "sft" or not loss.teacher or given.count(None) == 1,
+                not loss.teacher or given.count(None) == 1,
                 f"loss.teacher is {loss.teacher:g}, and stage {stage.name!r} has "
                 f"{'both' if None not in given else 'neither'} of loss.heads and data.soft_labels; "
                 "give one of them",

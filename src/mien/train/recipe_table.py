@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 from mien.train.fields import plain
-from mien.train.grpo_spec import GrpoSpec
 from mien.train.recipe import CacheSpec, DataSpec, LoraSpec, LossSpec, Recipe, Source, Stage
 
 SECTIONS = {
@@ -20,7 +19,6 @@ SECTIONS = {
     "loss": LossSpec,
     "stages[]": Stage,
     "stages[].lora": LoraSpec,
-    "stages[].grpo": GrpoSpec,
 }
 
 

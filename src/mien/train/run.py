@@ -13,9 +13,6 @@ from transformers.integrations import is_tensorboard_available
 
 from mien.train.fields import RecipeError
 from mien.train.fit_stage import Feed, fit_stage
-from mien.train.grpo import GrpoObjective
-from mien.train.grpo_spec import GrpoSpec
-from mien.train.grpo_train import GrpoTrainer, open_prompts
 from mien.train.heads import EncoderHeads
 from mien.train.objective import Objective
 from mien.train.processes import is_main, main_first, processes, wait
@@ -33,7 +30,6 @@ from mien.train.stages import (
 )
 from mien.train.start_model import load_start
 from mien.train.targets import class_weights, unit_weights
-from mien.train.trainer import StageTrainer
 from mien.train.training_data import fill_caches, label_counts, open_feed
 from mien.untrusted import read_json_object
 
@@ -137,8 +133,6 @@ def prepare(
     if stage.gradient_checkpointing:
         checkpoint_activations(network)
     config = base_of(network).config
-    if stage.kind == "grpo":
-        return _prepare_grpo(recipe, number, network, processor, processes=processes)
     loss, data = stage_loss(recipe, stage), stage_data(recipe, stage)
     with main_first():
         feed = open_feed(
@@ -161,16 +155,6 @@ def prepare(
         learner = Objective(network, processor, loss, **weights)
     except ValueError as error:
         raise RecipeError(f"stage {stage.name!r}: {error}") from error
-    return Prepared(network, processor, feed, learner)
-
-
-def _prepare_grpo(
-    recipe: Recipe, number: int, network: nn.Module, processor: Any, *, processes: int
-) -> Prepared:
-    stage, seed = recipe.stages[number], recipe.seed + number
-    data, spec = stage_data(recipe, stage), base_of(network).config.crop_spec
-    feed = open_prompts(data, stage, processor, spec, seed=seed, processes=processes)
-    learner = GrpoObjective(network, processor, stage.grpo or GrpoSpec(), seed=seed)
     return Prepared(network, processor, feed, learner)
 
 
@@ -205,7 +189,6 @@ def _run_stage(
         metric=recipe.metric,
         workers=stage_data(recipe, stage).workers,
         report=recipe.report,
-        trainer_class=GrpoTrainer if stage.kind == "grpo" else StageTrainer,
     )
     if is_main():
         state = None
@@ -219,13 +202,8 @@ def _run_stage(
 
 
 def _based(standing: _Standing, before: Stage | None, stage: Stage, out: Path) -> _Standing:
-    """What a stage starts from: adapters of another kind are folded into a model of their own.
-
-    So are those before GRPO, whose reference is the model without its own adapters.
-    """
-    if standing.adapter is None or before is None:
-        return standing
-    if same_adapters(before, stage) and stage.kind == "sft":
+    """What a stage starts from: adapters of another kind are folded into a model of their own."""
+    if standing.adapter is None or before is None or same_adapters(before, stage):
         return standing
     folder = out / before.name / "merged"
     if is_main() and not folder.is_dir():

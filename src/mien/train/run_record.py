@@ -29,7 +29,7 @@ _FREE = ("out", "report", "data.workers", f"{RUN}.changes")
 _FREE_IN_STAGE = ("log_every", "keep", "gradient_checkpointing", "data.workers")
 # What may not even where a change is asked for: the weights would be of another model.
 _FIXED = ("start", "stages")
-_FIXED_IN_STAGE = ("name", "kind", "train", "lora", "grpo")
+_FIXED_IN_STAGE = ("name", "train", "lora")
 
 
 def claim(recipe: Recipe, out: Path, *, resume: bool = True, change: bool = False) -> None:

@@ -1,1 +1,0 @@
-"""Reinforcement from checkable rewards on `mien/nano`."""
