@@ -59,9 +59,8 @@ def write_rows(folder: Path, count: int = 12, *, broken: str | None = None) -> P
     return path
 
 
-def write_start(folder: Path, **text) -> Path:
+def write_start(folder: Path) -> Path:
     model = tiny_feallm()
-    model.config.text_config.update(text)
     model.save_pretrained(folder)
     tiny_processor(model).save_pretrained(folder)
     return folder
