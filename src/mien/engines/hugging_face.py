@@ -12,6 +12,7 @@ from PIL import Image
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
 from mien.engines.history import fitted, messages
+from mien.engines.model_files import BROKEN, check_folder, loaded_whole, loading_error
 from mien.engines.pictures import SURROUNDED
 from mien.engines.pil_processor import load_processor
 from mien.engines.quantize import placed, quantized, quantized_as
@@ -73,21 +74,24 @@ class HuggingFaceResponder:
         Raises:
             EngineError: if it is no such model, or something that it needs is missing.
         """
-        from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModelForImageTextToText
 
         dtype = _dtype(device)
         settings = quantized(quantize, device, dtype, kept=())
+        if Path(source).is_dir():
+            check_folder(Path(source), own=False)
         try:
             config = AutoConfig.from_pretrained(source)
             with no_progress_bar():
-                model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, **settings)
+                load = AutoModelForImageTextToText.from_pretrained
+                model = loaded_whole(load, source, own=False, dtype=dtype, **settings)
+        except EngineError:
+            raise
         except ImportError as error:
             first = str(error).strip().splitlines()[0]
             raise EngineError(f"model {name!r} needs a package that is missing: {first}") from error
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-            raise EngineError(f"model {name!r} could not be loaded: {first}") from error
+        except BROKEN as error:
+            raise loading_error(name, error) from error
         processor = load_processor(source, config)
         return cls(model, processor, name=name, device=device, batch_size=batch_size, source=source)
 

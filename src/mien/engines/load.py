@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mien.engines.base import Engine, EngineError
 from mien.engines.request import Responder
+from mien.untrusted import TextError, read_json_object
 
 if TYPE_CHECKING:
     import torch
@@ -220,10 +220,12 @@ def own_folder(model: str) -> Path | None:
     if not config.is_file():
         raise EngineError(f"unknown model {model!r}: no folder with a config.json. Known:\n{FORMS}")
     try:
-        found = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineError(f"{config}: cannot be read ({error})") from error
-    own = isinstance(found, dict) and found.get("model_type") in OWN_TYPES
+        found = read_json_object(config)
+    except OSError as error:
+        raise EngineError(f"{config}: cannot be read ({error.strerror}); copy it again") from error
+    except TextError as error:
+        raise EngineError(str(error)) from error
+    own = found.get("model_type") in OWN_TYPES
     return Path(model) if own else None
 
 

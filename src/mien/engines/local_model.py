@@ -15,6 +15,13 @@ import mien.models  # noqa: F401  registers the architectures with the Auto clas
 from mien.engines.base import Answer, EngineError
 from mien.engines.face_reader import FaceReader
 from mien.engines.history import Turns, messages
+from mien.engines.model_files import (
+    BROKEN,
+    check_folder,
+    check_tokenizer,
+    loaded_whole,
+    loading_error,
+)
 from mien.engines.numbers import Candidates, read_expression, read_unit
 from mien.engines.quantize import placed, quantized, quantized_as
 from mien.engines.weights_hash import folder_hash
@@ -25,6 +32,7 @@ from mien.models.multimodal import FaceModelForConditionalGeneration
 from mien.models.priors import FacePriors
 from mien.models.quiet import no_progress_bar
 from mien.schema import ActionUnit, Expression
+from mien.weights import ROOT as WEIGHTS
 
 MAX_NEW_TOKENS = 80
 """Answers are written to be shorter than this."""
@@ -99,18 +107,28 @@ class LocalModel:
         Raises:
             EngineError: if the folder holds no model of mien, or its files are damaged.
         """
-        from safetensors import SafetensorError
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         # Weights are stored in half precision; older CPUs are many times slower in it.
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         settings = quantized(quantize, device, dtype)
+        embedded = folder.is_relative_to(WEIGHTS)  # checked by their hashes
+        if not embedded:
+            check_folder(folder, own=True)
         try:
             with no_progress_bar():
-                model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, **settings)
+                load = AutoModelForImageTextToText.from_pretrained
+                if embedded:
+                    model = load(folder, dtype=dtype, **settings)
+                else:
+                    model = loaded_whole(load, folder, own=True, dtype=dtype, **settings)
             processor = AutoProcessor.from_pretrained(folder)
-        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-            raise EngineError(f"model {name!r} could not be loaded: {error}") from error
+            if not embedded:
+                check_tokenizer(processor, model, folder)
+        except EngineError:
+            raise
+        except BROKEN as error:
+            raise loading_error(name, error) from error
         if not isinstance(model, FaceModelForConditionalGeneration):
             raise EngineError(f"model {name!r} is a {type(model).__name__}, which is not mien's")
         return cls(model, processor, name=name, device=device, folder=folder)
