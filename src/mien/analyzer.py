@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from dataclasses import asdict, replace
 from functools import cached_property, partial
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +21,9 @@ from mien.engines.load import PICTURES, default_clip_model
 from mien.engines.track_clips import ClipFrames, TrackClips
 from mien.faces import Finder, Follower, Tracker, crop_face, make_finder
 from mien.looked import Looked, Pending, rows_of
-from mien.media import (
-    Input,
-    MediaError,
-    Picture,
-    Sampling,
-    expand_inputs,
-    is_video,
-    iter_pictures,
-    read_frames,
-)
+from mien.media import Input, MediaError, Picture, Sampling, is_video, read_frames
 from mien.media.ahead import ahead
+from mien.media.memory import listed, pictures, taken
 from mien.schema import Analysis
 from mien.timeline import Timeline, summary_rows
 
@@ -47,6 +40,11 @@ USUAL_CLIP_FRAMES = ClipFrames()
 
 
 _Asked = tuple[Pending, NDArray[np.uint8], "FacePriors | None"]
+
+_FORKED = (
+    "this analyzer was made before the process was forked, and its threads stayed behind; call "
+    "mien.load() in each worker (worker_init_fn, post_fork), or start workers by 'spawn'"
+)
 
 
 class Analyzer:
@@ -75,6 +73,7 @@ class Analyzer:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         self.engine, self.finder, self.batch_size = engine, finder, batch_size
         self._make_clip_engine, self.clip_frames = clips, clip_frames
+        self._process = os.getpid()
 
     @cached_property
     def clip_engine(self) -> ClipEngine | None:
@@ -85,27 +84,34 @@ class Analyzer:
 
     def analyze(
         self,
-        inputs: str | Path | bytes | Sequence[str | Path | bytes],
+        inputs: Any,
         *,
         numbers: bool = False,
         sampling: Sampling = USUAL_SAMPLING,
+        bgr: bool = False,
     ) -> list[Analysis]:
         """All rows of some inputs; see `stream` for many.
 
         Args:
-            inputs: a path, glob, folder or encoded picture or video, or several.
+            inputs: a path, glob or folder; a picture or video as bytes or open file; a picture as
+                array of (H, W, 3) in RGB, as torch tensor or of Pillow; or several.
             numbers: leave out the text.
             sampling: which frames of clips to look at.
+            bgr: arrays and tensors hold blue first, as OpenCV's do.
+
+        Raises:
+            TypeError: naming an input that is none of these.
         """
-        looked = self.stream(inputs, numbers=numbers, sampling=sampling)
+        looked = self.stream(inputs, numbers=numbers, sampling=sampling, bgr=bgr)
         return [row for one in looked for row in one.rows]
 
     def stream(
         self,
-        inputs: str | Path | bytes | Iterable[str | Path | bytes | Input],
+        inputs: Any,
         *,
         numbers: bool = False,
         sampling: Sampling = USUAL_SAMPLING,
+        bgr: bool = False,
     ) -> Iterator[Looked]:
         """Pictures and clips in the order of the inputs, each as soon as its faces are answered.
 
@@ -113,13 +119,13 @@ class Analyzer:
         makes a row that says so; the others go on. Memory holds the pictures of at most one batch
         of faces.
         """
-        items = [inputs] if isinstance(inputs, str | Path | bytes) else inputs
-        single = map(_loaded, expand_inputs(items, videos=True))
-        for video, group in groupby(single, is_video):
+        single = map(_loaded, taken(listed(inputs), bgr=bgr))
+        for video, group in groupby(single, lambda one: isinstance(one, Input) and is_video(one)):
             if not video:
-                yield from self.stream_pictures(iter_pictures(group), numbers=numbers)
+                yield from self.stream_pictures(pictures(group), numbers=numbers)
                 continue
             for item in group:
+                assert isinstance(item, Input)
                 assert item.origin is not None  # or it would not be a video
                 yield from self.stream_clip(
                     item.origin, name=item.name, numbers=numbers, sampling=sampling
@@ -128,7 +134,8 @@ class Analyzer:
     def stream_pictures(
         self, pictures: Iterable[Picture], *, numbers: bool = False
     ) -> Iterator[Looked]:
-        """As `stream`, from pictures that are in memory."""
+        """As `stream`, from pictures that were read."""
+        self._check_process()
         found = (Pending(p, [] if p.image is None else self.finder.find(p.image)) for p in pictures)
         yield from self._answered(found, numbers=numbers)
 
@@ -152,6 +159,7 @@ class Analyzer:
             numbers: leave out the text.
             sampling: which frames to look at.
         """
+        self._check_process()
         timeline = Timeline(name, self.engine.name)
         faults: list[str] = []
         frames = self._followed(origin, timeline, sampling, faults)
@@ -173,6 +181,11 @@ class Analyzer:
         elif not numbers:
             rows = self._with_text(origin, rows)
         yield Looked(name, None, [], rows, "clip", timeline, origin)
+
+    def _check_process(self) -> None:
+        """Raises in a fork, which threads of the face finder and of PyTorch do not follow."""
+        if os.getpid() != self._process:
+            raise EngineError(_FORKED)
 
     def _followed(
         self, origin: Path | bytes, timeline: Timeline, sampling: Sampling, faults: list[str]
@@ -285,9 +298,9 @@ class Analyzer:
             )
 
 
-def _loaded(item: Input) -> Input:
+def _loaded(item: Input | Picture) -> Input | Picture:
     """Standard input as bytes, so that it can be told what they are."""
-    if item.origin is not None or item.error is not None:
+    if isinstance(item, Picture) or item.origin is not None or item.error is not None:
         return item
     return replace(item, origin=sys.stdin.buffer.read())
 
@@ -347,7 +360,7 @@ def _clip_engine(model: str, device: str) -> ClipEngine:
 
 
 def analyze(
-    inputs: str | Path | bytes | Sequence[str | Path | bytes],
+    inputs: Any,
     *,
     model: str | None = None,
     faces: str = "mediapipe",
@@ -358,15 +371,17 @@ def analyze(
     endpoint: str | None = None,
     key_env: str | None = None,
     as_frame: bool = False,
+    bgr: bool = False,
 ) -> list[Analysis] | pandas.DataFrame:
     """Analyses pictures and videos in one call; `load` once instead if you call it often.
 
     Args:
-        inputs: a path, glob, folder or encoded picture or video, or several.
+        inputs: as for `Analyzer.analyze`.
         model, faces, device, batch_size, endpoint, key_env: as for `load`.
         numbers: leave out the text.
         sampling: which frames of videos to look at.
         as_frame: return a data frame with OpenFace's column names (needs pandas).
+        bgr: arrays and tensors hold blue first, as OpenCV's do.
     """
     analyzer = load(
         model,
@@ -376,7 +391,7 @@ def analyze(
         endpoint=endpoint,
         key_env=key_env,
     )
-    rows = analyzer.analyze(inputs, numbers=numbers, sampling=sampling)
+    rows = analyzer.analyze(inputs, numbers=numbers, sampling=sampling, bgr=bgr)
     if not as_frame:
         return rows
     from mien.sinks import to_frame

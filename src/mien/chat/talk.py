@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,12 @@ from mien.engines.answers import task_of
 from mien.engines.load import EMBEDDED
 from mien.engines.prompted import PromptedEngine
 from mien.faces import Finder, can_be_whole, crop_face, make_finder
-from mien.faces.base import check_image
 from mien.language import label_line, prompt_for
 from mien.language.questions import Question, read_question
 from mien.language.replies import reply
 from mien.language.words import load
-from mien.media import read_picture
+from mien.media import MediaError
+from mien.media.memory import pictures, taken
 from mien.partfile import write_whole
 from mien.schema import Face
 
@@ -81,7 +82,8 @@ class Chat:
     answers the same each time.
 
     Args:
-        image: path, encoded bytes, or (H, W, 3) uint8 RGB.
+        image: path, encoded bytes, open binary file, NumPy array of (H, W, 3) in RGB, torch tensor
+            or picture of Pillow.
         model: any form that `mien.engines.load.FORMS` lists.
         face: number of the face, from 0.
         faces: "mediapipe", or "whole" for a picture that is one face crop.
@@ -90,6 +92,7 @@ class Chat:
             own prompts; or "auto", which is "numbers" for `mien/nano`, which does not follow free
             questions, and "model" for all others.
         seed: for the wording of the texts that are made from the numbers.
+        bgr: an array or tensor holds blue first, as OpenCV's do.
         responder, finder: used instead of those that `model` and `faces` name.
 
     Raises:
@@ -101,7 +104,7 @@ class Chat:
 
     def __init__(
         self,
-        image: str | Path | bytes | NDArray[np.uint8],
+        image: Any,
         *,
         model: str = "mien/nano",
         face: int = 0,
@@ -111,18 +114,19 @@ class Chat:
         key_env: str | None = None,
         words: Words = "auto",
         seed: int = 0,
+        bgr: bool = False,
         responder: Responder | None = None,
         finder: Finder | None = None,
     ) -> None:
         if words not in get_args(Words):
             raise ChatError(f"words is {words!r}; use {', '.join(get_args(Words))}")
-        named = isinstance(image, str | Path)
-        self.source = str(image) if named else "picture"
-        if isinstance(image, np.ndarray):
-            check_image(image)
-            self.image = image
-        else:
-            self.image = read_picture(image, name=self.source)
+        self._process = os.getpid()
+        (one,) = taken([image], bgr=bgr)
+        (picture,) = pictures([one])
+        self.source = picture.source if isinstance(image, str | Path) else "picture"
+        if picture.image is None:
+            raise MediaError(picture.error)
+        self.image = picture.image
         self.faces: list[Face] = (finder or make_finder(faces)).find(self.image)
         if not self.faces:
             crop = can_be_whole(*self.image.shape[:2])
@@ -190,6 +194,8 @@ class Chat:
             ValueError: if the question is empty.
             EngineError: if the model can answer nothing at all, such as for a refused key.
         """
+        if os.getpid() != self._process:
+            raise EngineError("this talk was begun before the process was forked; begin one here")
         question, warnings = _cleaned(text)
         read = read_question(question)
         rng = random.Random(f"{self.seed} {self._count}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import weakref
 import zipfile
 from collections.abc import Callable
@@ -97,7 +98,7 @@ class MediaPipeFinder:
         self._search = Search(detector, self._to_image)
         self._warm = False
         # Closed before the interpreter goes: MediaPipe's own __del__ fails when modules are gone.
-        self._finalizer = weakref.finalize(self, _close, detector, self._landmarker)
+        self._finalizer = weakref.finalize(self, _close, os.getpid(), detector, self._landmarker)
 
     def __enter__(self) -> MediaPipeFinder:
         return self
@@ -320,7 +321,11 @@ def _missing_library(error: OSError) -> str:
     return f"MediaPipe cannot start, a system library is missing ({text}). Remedy: {remedy}"
 
 
-def _close(*tasks: Any) -> None:
+def _close(process: int, *tasks: Any) -> None:
+    if os.getpid() != process:  # a fork has the graph, but not its threads, which closing awaits
+        for task in tasks:
+            task._handle = None
+        return
     with quiet_stderr():
         for task in tasks:
             try:
