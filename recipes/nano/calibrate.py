@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.engines.local import LocalEngine
 from mien.metrics import fit_temperature
 
-from .faces import Faces
+from .photographs import Photographs
 from .rendered import UNITS, Rendered, presence
 from .score_units import best_thresholds
 
@@ -23,7 +23,7 @@ def raw_scores(
 
     Args:
         engine: the model.
-        images: (N, 48, 48) grey faces.
+        images: (N, H, W) grey faces.
         batch_size: faces at a time.
 
     Returns:
@@ -43,15 +43,15 @@ def evidence_of(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def fit_calibration(
     expression: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    votes: NDArray[np.float32],
     levels: NDArray[np.float32],
     units: NDArray[np.float32],
 ) -> dict[str, Any]:
     """One temperature for the expression, one and a threshold per unit, as engines read them.
 
     Args:
-        expression: (N, 7) log-likelihoods of labelled faces.
-        labels: (N,) index into the classes.
+        expression: (N, 8) log-likelihoods of faces that people have voted on.
+        votes: (N, 8) shares of the votes: what users are to get is the distribution.
         levels: (M, 19, 6) log-likelihoods of faces whose units are certain.
         units: (M, 19) intensities, NaN where unknown.
     """
@@ -64,25 +64,41 @@ def fit_calibration(
         evidence.append(evidence_of(scores / temperatures[str(au)]))
     thresholds = best_thresholds(presence(units), np.stack(evidence, axis=1))
     return {
-        "expression": round(fit_temperature(expression, labels), 4),
+        "expression": round(votes_temperature(expression, votes), 4),
         "units": temperatures,
         "absence": {str(au): round(float(t), 4) for au, t in zip(UNITS, thresholds, strict=True)},
     }
 
 
-def calibrate(engine: LocalEngine, faces: Faces, rendered: Rendered, folder: Path) -> None:
+def votes_temperature(scores: NDArray[np.floating], votes: NDArray[np.floating]) -> float:
+    """The temperature at which the softmax of scores (N, K) is nearest to votes (N, K).
+
+    Nearest in cross entropy, on a grid of steps of 2 %.
+    """
+    tried = np.exp(np.arange(-1.2, 1.2, 0.02))
+
+    def cross_entropy(temperature: float) -> float:
+        x = scores.astype(np.float64) / temperature
+        return float(-(votes * (x - np.logaddexp.reduce(x, axis=1, keepdims=True))).sum())
+
+    return float(min(tried, key=cross_entropy))
+
+
+def calibrate(
+    engine: LocalEngine, photographs: Photographs, rendered: Rendered, folder: Path
+) -> None:
     """Calibrates a model on the selection split, and saves its config.
 
     Args:
         engine: the model; its config is changed.
-        faces: photographs, for the expression; only the "select" part is read.
+        photographs: for the expression; only the "select" part is read.
         rendered: rendered faces, whose units are certain; only "select" as well.
         folder: where the model's config is saved.
     """
-    photographs, drawn = faces.where("select"), rendered.where("select")
-    expression, *_ = raw_scores(engine, faces.images[photographs])
+    voted, drawn = photographs.where("select"), rendered.where("select")
+    expression, *_ = raw_scores(engine, photographs.images[voted])
     _, *groups = raw_scores(engine, rendered.images[drawn])
     engine.model.config.calibration = fit_calibration(
-        expression, faces.labels[photographs], np.stack(groups, axis=1), rendered.known()[drawn]
+        expression, photographs.votes[voted], np.stack(groups, axis=1), rendered.known()[drawn]
     )
     engine.model.config.save_pretrained(folder)

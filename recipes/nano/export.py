@@ -12,8 +12,11 @@ import torch
 from mien.engines.local import LocalEngine
 from mien.weights import weights_dir, write_manifest
 
-LICENCE = "weights: research use (trained on FER2013)"
-TRAINED_ON = "FER2013 train (25 k faces, web images); 17 k rendered faces of Anny and ICT-FaceKit"
+LICENCE = "weights: research use (trained on the pictures of FER2013)"
+TRAINED_ON = (
+    "FERPlus train (26 k faces, web images, ten votes each); 15 k rendered faces of Anny and "
+    "ICT-FaceKit; encoder from HSE-FaceRes (VGGFace2)"
+)
 
 
 def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
@@ -36,7 +39,7 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     engine.model.to(torch.float16).save_pretrained(folder)
     engine.model.to(torch.float32)
     engine.processor.save_pretrained(folder)
-    fer, text = figures["fer2013_validation"], figures["text"]
+    votes, text = figures["ferplus_validation"], figures["text"]
     bench = figures["feabench_synth"]["nano"]
     about = {
         "architecture": "FEALLM",
@@ -45,9 +48,9 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
         "trained_on": TRAINED_ON,
         "action_units": list(engine.action_units),
         "headline": {
-            "FER2013 validation WAR": fer["war"],
-            "FER2013 validation UAR": fer["uar"],
-            "calibration error": fer["ece"],
+            "FERPlus validation WAR": votes["war"],
+            "FERPlus validation UAR": votes["uar"],
+            "calibration error": votes["ece"],
             "AU macro-F1, FEABench-Synth": bench["macro_f1"],
             "AU AUC, FEABench-Synth": bench["auc"],
             "LFW UAR, classes of 100+": figures["lfw"]["mediapipe"]["uar_of_classes_with_100"],
@@ -56,11 +59,7 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    for stage in (
-        *("vision-1", "vision-2"),
-        *(f"joint-{n}" for n in range(1, 6)),
-        "multimodal",
-    ):
+    for stage in ("encoder", "multimodal"):
         curves = run / stage / "curves.png"
         if curves.exists():
             shutil.copy(curves, Path(__file__).parent / f"curves-{stage}.png")

@@ -1,17 +1,17 @@
 """Nano's faces as instruction data of `mien data build`.
 
-    python -m recipes.nano.instructions --fer2013 FILE --rendered FILE... --joint DIR --out DIR
+    python -m recipes.nano.instructions --ferplus FILE --rendered FILE... --encoder DIR --out DIR
 
 writes
 
-    pictures/                              the grey crops of 48 px, as PNG in Parquet
-    fer2013/train/, fer2013/validation/    photographs: every task that a face can carry
+    pictures/                              the grey crops, as PNG in Parquet
+    ferplus/train/, ferplus/validation/    photographs: every task that a face can carry
     synth/train/, synth/validation/        rendered faces, likewise; pictures inside
 
 The two kinds are sets of their own, as `mien train` weights and augments each source by itself.
 
-Units of photographs are those of which the joint network is sure, and such rows are marked as
-pseudo; units of rendered faces are exact. The official validation part of FER2013 and the test's
+Units of photographs are those of which the encoder's heads are sure, and such rows are marked as
+pseudo; units of rendered faces are exact. The official validation part of FERPlus and the test's
 people are left out: "validation" is what nano is chosen and calibrated on.
 """
 
@@ -38,8 +38,8 @@ from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
 from mien.synth.produce import cores
 
-from .faces import CLASSES, Faces, read_fer2013
-from .joint import UnitEncoder, load_joint, look
+from .encoder import FaceEncoder, load_encoder, look
+from .photographs import CLASSES, Photographs, read_ferplus
 from .rendered import UNITS, Rendered, load_rendered
 from .self_labels import pseudo_units
 
@@ -54,9 +54,9 @@ class Crops:
     """Faces of one dataset; a `mien.data.build.plan.SampleSource`.
 
     Attributes:
-        name: "fer2013" or "synth", as `mien data` calls their readers.
+        name: "ferplus" or "synth", as `mien data` calls their readers.
         folder: of the pictures.
-        images: (N, 48, 48) uint8.
+        images: (N, H, W) uint8.
         labels: (N,) index into `CLASSES`, -1 where unknown.
         units: (N, 19) intensities in [0, 5], NaN where unknown.
         part: (N,) "fit", "select" or another.
@@ -95,7 +95,7 @@ class Crops:
                 image=f"{self.name}.parquet#row={index}",
                 subject=self.subjects[index] if self.subjects is not None else None,
                 split=SPLITS[self.part[index]],
-                expression=Expression(CLASSES[label]) if label >= 0 else None,
+                expression=Expression(CLASSES[label], "basic8") if label >= 0 else None,
                 action_units=units,
                 licence=licence,
                 pseudo=self.pseudo and units is not None,
@@ -123,19 +123,19 @@ def unit_labels(intensities: NDArray[np.float32]) -> tuple[ActionUnit, ...] | No
     )
 
 
-def photographs(
-    faces: Faces, folder: Path, presence: NDArray[np.float32], intensity: NDArray[np.float32]
+def photograph_crops(
+    faces: Photographs, folder: Path, presence: NDArray[np.float32], intensity: NDArray[np.float32]
 ) -> Crops:
-    """FER2013 with the units of which a network is sure.
+    """FERPlus with the units of which a network is sure.
 
     Args:
-        faces: of `read_fer2013`.
+        faces: of `read_ferplus`.
         folder: of the pictures.
-        presence, intensity: (N, 19) as `joint.look` gives them.
+        presence, intensity: (N, 19) as `encoder.look` gives them.
     """
     units = pseudo_units(presence, intensity)
     return Crops(
-        "fer2013", folder, faces.images, faces.labels, units, faces.part, None, pseudo=True
+        "ferplus", folder, faces.images, faces.majority, units, faces.part, None, pseudo=True
     )
 
 
@@ -202,20 +202,21 @@ def make(
 
 
 def make_instructions(
-    faces: Faces,
+    faces: Photographs,
     rendered: Rendered,
-    network: UnitEncoder,
+    network: FaceEncoder,
     out: Path,
     *,
     seed: int = 0,
     per_sample: int | None = None,
     processes: int | None = None,
+    bf16: bool = False,
 ) -> Mapping[str, int]:
-    """`make` for nano's faces, with the units that the joint network says of photographs."""
+    """`make` for nano's faces, with the units that the encoder says of photographs."""
     folder = out / PICTURES
-    _, presence, intensity = look(network, faces.images)
+    _, presence, intensity = look(network, faces.images, bf16=bf16)
     return make(
-        [photographs(faces, folder, presence, intensity), rendered_crops(rendered, folder)],
+        [photograph_crops(faces, folder, presence, intensity), rendered_crops(rendered, folder)],
         out,
         seed=seed,
         per_sample=per_sample,
@@ -225,18 +226,18 @@ def make_instructions(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--fer2013", type=Path, required=True, help="Parquet file")
+    parser.add_argument("--ferplus", type=Path, required=True, help="Parquet file")
     parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="caches (.npz)")
-    parser.add_argument("--joint", type=Path, required=True, help="folder of the joint network")
+    parser.add_argument("--encoder", type=Path, required=True, help="folder of the encoder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--per-sample", type=int, help="most tasks a face gets; default all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=cores())
     options = parser.parse_args()
     rows = make_instructions(
-        read_fer2013(options.fer2013),
+        read_ferplus(options.ferplus),
         load_rendered(*options.rendered),
-        load_joint(options.joint),
+        load_encoder(options.encoder),
         options.out,
         seed=options.seed,
         per_sample=options.per_sample,

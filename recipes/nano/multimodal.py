@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, PreTrainedTokenizerFast, ResNetModel
+from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from mien.models import (
     FeallmConfig,
@@ -21,21 +21,20 @@ from mien.train.recipe import load_recipe
 from mien.train.run import train
 
 from .augment import MEAN, STD
-from .faces import CLASSES
-from .joint import load_joint
+from .encoder import SIZE, FaceEncoder, load_encoder
+from .photographs import CLASSES
 from .rendered import UNITS
-from .vision import SIZE
 
 HEADS = "teacher.safetensors"
-NATIVE = 48
-"""Pixels across a face in FER2013; every picture is brought down to it first."""
+TAPS = (5, 9, 21, 25)
+"""Hidden states of MobileNet v1 that FEALLM reads: the last with 28, 14, 7 and 4 cells a side."""
 
 
 def build_model(
-    encoder: Path, tokenizer: PreTrainedTokenizerFast
+    encoder: FaceEncoder, tokenizer: PreTrainedTokenizerFast
 ) -> FeallmForConditionalGeneration:
     """FEALLM around the trained encoder, with a fresh wide and shallow decoder."""
-    vision = ResNetModel.from_pretrained(encoder, dtype=torch.float32)
+    vision = encoder.encoder
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=384,
@@ -54,6 +53,7 @@ def build_model(
         text_config=text,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         image_size=SIZE,
+        tap_levels=list(TAPS),
         hidden_size=128,
         crop_size=32,
         conv_channels=[16, 32, 64],
@@ -65,7 +65,6 @@ def build_model(
         face_shift=[0.0, -0.055],
         face_align=True,
         mirror_average=True,
-        native_size=NATIVE,
     )
     model = FeallmForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(vision.state_dict())
@@ -77,10 +76,9 @@ def build_model(
 def build_processor(
     model: FeallmForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
 ) -> FeallmProcessor:
-    """The processor that makes of a face crop what `augment.plain` makes of a row of FER2013."""
+    """The processor that makes of a face crop what `augment.plain` makes of a row of FERPlus."""
     image_processor = FeallmImageProcessor(
         size={"height": SIZE, "width": SIZE},
-        native_size=NATIVE,
         do_grayscale=True,
         resample=2,  # bilinear
         image_mean=[MEAN] * 3,
@@ -92,21 +90,22 @@ def build_processor(
 
 
 def make_start(
-    vision_run: Path, tokenizer: PreTrainedTokenizerFast, folder: Path, *, seed: int
+    encoder_run: Path, tokenizer: PreTrainedTokenizerFast, folder: Path, *, seed: int
 ) -> Path:
     """Writes the model that training starts from, with its processor and its teachers.
 
     Args:
-        vision_run: folder of stage 3.
+        encoder_run: folder of `encoder.train_encoder`.
         tokenizer: from `words.make_tokenizer`.
-        folder: to write; in it, `HEADS` are the heads of stage 3.
+        folder: to write; in it, `HEADS` are the heads of the encoder.
         seed: of the fresh weights.
     """
     if not (folder / "processor_config.json").exists():
         torch.manual_seed(seed)
-        model = build_model(vision_run / "encoder", tokenizer)
+        network = load_encoder(encoder_run)
+        model = build_model(network, tokenizer)
         model.save_pretrained(folder)
-        save_heads(load_joint(vision_run), folder / HEADS, model.config)
+        save_heads(network, folder / HEADS, model.config)
         build_processor(model, tokenizer).save_pretrained(folder)
     return folder
 
@@ -131,7 +130,7 @@ def train_multimodal(
         Path(__file__).with_name("multimodal.yaml"),
         [
             f"start={start}",
-            f"data.train.0.rows={instructions / 'fer2013' / 'train'}",
+            f"data.train.0.rows={instructions / 'ferplus' / 'train'}",
             f"data.train.1.rows={instructions / 'synth' / 'train'}",
             f"loss.heads={heads}",
             f"stages.0.precision={'bf16' if bf16 else 'float32'}",

@@ -1,4 +1,4 @@
-"""Rendered faces as nano sees them: grey crops of 48 px with exact units."""
+"""Rendered faces as nano sees them: grey crops with exact units."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from mien.faces import CropSpec, MediaPipeFinder, crop_face
 from mien.synth.measure import MEASURED_UNITS
 from mien.train.validation_scores import unit_presence
 
-from .faces import CLASSES
-from .landmarks import ENLARGED
+from .photographs import CLASSES
 
 UNITS: tuple[int, ...] = MEASURED_UNITS
+ENLARGED = 256
+"""Side to which pictures are brought before faces are looked for."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Rendered:
     """Crops of rendered faces with their labels.
 
     Attributes:
-        images: (N, 48, 48) uint8.
+        images: (N, 112, 112) uint8.
         intensities: (N, 19) in [0, 5] in the order of `UNITS`.
         visible: (N, 19) whether the picture shows the unit, or that it is absent.
         labels: (N,) index into `CLASSES`, -1 where the face shows none of them in particular.

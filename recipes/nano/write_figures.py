@@ -79,24 +79,33 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def overview_table(found: dict[str, Any]) -> str:
-    """Nano and its rival on FER2013 validation."""
-    fer, rival = found["fer2013_validation"], found.get("fer2013_validation_rival")
-    war = f"{number(fer['war'])} {interval(fer['war_interval'])}"
-    rows = [["mien/nano", war, number(fer["uar"]), number(fer["ece"])]]
-    after = ""
-    if rival is not None:
-        rows.append([rival["network"], number(rival["war"]), number(rival["uar"]), "-"])
-        paired = rival["paired_war_difference"]
-        after = (
-            f"\n\nDifference of accuracy on the same faces: {number(paired['difference'])}"
-            f" {interval(paired['interval'])}."
-        )
+    """Expressions on FERPlus validation."""
+    votes, single = found["ferplus_validation"], found["fer2013_validation"]
+    rows = [
+        [
+            "FERPlus, majority of ten votes, eight classes",
+            str(votes["faces"]),
+            f"{number(votes['war'])} {interval(votes['war_interval'])}",
+            f"{number(votes['uar'])} {interval(votes['uar_interval'])}",
+        ],
+        [
+            "the same pictures, FER2013's own labels, seven classes",
+            str(single["faces"]),
+            f"{number(single['war'])} {interval(single['war_interval'])}",
+            number(single["uar"]),
+        ],
+    ]
     before = (
-        f"FER2013 `validation`, {fer['faces']} faces, seven classes, scored once. WAR is the"
-        " accuracy, with its\n95 % bootstrap interval, UAR the mean recall of the classes.\n\n"
+        "Official `validation` part, scored once. WAR is the accuracy, UAR the mean recall of the"
+        " classes, in\nbrackets 95 % bootstrap intervals.\n\n"
     )
-    head = ("model", "WAR (accuracy)", "UAR", "calibration error")
-    return before + table(head, rows) + after
+    after = (
+        f"\n\nRecall of neutral {number(votes['per_class']['neutral']['recall'])}. Calibration"
+        f" error {number(votes['ece'])}; cross entropy to the votes"
+        f" {number(votes['votes_cross_entropy'])},\nof which {number(votes['votes_entropy'])} is"
+        " the voters' own disagreement."
+    )
+    return before + table(("labels", "faces", "WAR (accuracy)", "UAR"), rows) + after
 
 
 def units_overview(found: dict[str, Any]) -> str:
@@ -121,7 +130,7 @@ def units_overview(found: dict[str, Any]) -> str:
         f"\n\nIntensities of nano, means over the units: PCC {number(nano['pcc'])}, ICC(3,1)"
         f" {number(nano['icc_3_1'])}, MAE {number(nano['mae'])} of 5.\nExpression right on"
         f" {100 * expression['war']:.1f} % of the {expression['faces']} faces that show one of its"
-        f" seven, and on {100 * expression['war_of_prototypes']:.1f} % of the"
+        f" eight, and on {100 * expression['war_of_prototypes']:.1f} % of the"
         f"\n{expression['prototypes']} that are whole prototypes or neutral."
     )
     return before + table(("units by", "macro-F1", "AUC"), rows) + after
@@ -213,12 +222,12 @@ def text_sentence(found: dict[str, Any]) -> str:
 
 
 def class_table(found: dict[str, Any]) -> str:
-    """Recall and precision by class on FER2013."""
+    """Recall and precision by class on FERPlus."""
     rows = [
         [name, number(s["recall"]), number(s["precision"]), str(s["support"])]
-        for name, s in found["fer2013_validation"]["per_class"].items()
+        for name, s in found["ferplus_validation"]["per_class"].items()
     ]
-    return "FER2013 `validation`:\n\n" + table(("class", "recall", "precision", "faces"), rows)
+    return "FERPlus `validation`:\n\n" + table(("class", "recall", "precision", "faces"), rows)
 
 
 def lfw_class_table(found: dict[str, Any]) -> str:
@@ -233,11 +242,11 @@ def lfw_class_table(found: dict[str, Any]) -> str:
 
 def confusion_table(found: dict[str, Any]) -> str:
     """Counts: true class in rows, answer in columns."""
-    scores = found["fer2013_validation"]
+    scores = found["ferplus_validation"]
     names, matrix = list(scores["per_class"]), scores["confusion"]
     answers = [*names, *["none"] * (len(matrix[0]) - len(names))]
     rows = [[f"**{n}**", *map(str, counts)] for n, counts in zip(names, matrix, strict=False)]
-    before = "Confusion on FER2013 `validation` (true class in rows, answer in columns):\n\n"
+    before = "Confusion on FERPlus `validation` (true class in rows, answer in columns):\n\n"
     return before + table(("", *answers), rows)
 
 

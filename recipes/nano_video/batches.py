@@ -16,9 +16,9 @@ from mien.language import prompt_for
 from mien.models import EmoLlamaProcessor
 from mien.models.emo_llama.attribute_sentence import attribute_sentence
 from mien.models.priors.face_priors import Attribute, FacePriors
-from recipes.nano.faces import CLASSES
 from recipes.nano.words import present_units, turns
 
+from .fer2013_faces import CLASSES
 from .looked import Looked
 from .splice import Frames, Splicer
 

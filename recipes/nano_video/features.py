@@ -21,12 +21,12 @@ from mien.models.branches import score_branches
 from mien.synth.feabench import load_feabench
 from mien.weights import verify
 from recipes.nano.augment import augment, plain
-from recipes.nano.faces import CLASSES, read_fer2013
-from recipes.nano.joint import MILD
-from recipes.nano.landmarks import find_landmarks
+from recipes.nano.encoder import MILD
 from recipes.nano.rendered import load_rendered
 
 from .clips import CROP, NATIVE, found_face
+from .fer2013_faces import CLASSES, read_fer2013
+from .landmarks import find_landmarks
 from .looked import POINTS, Looked, clip_units, estimated_pose, face_frame, fit_pose, joined
 
 log = logging.getLogger("recipes.nano_video")
@@ -231,6 +231,7 @@ def _stills(
         rendered = load_rendered(*sorted((nano_run / "rendered").glob("*-train.npz")))
         rows = _drawn(rng, rendered.where(part), name)
         images, labels = rendered.images[rows], rendered.labels[rows]
+        labels = np.where(labels < len(CLASSES), labels, -1)  # contempt is none of nano-video's
         marks, shapes = rendered.landmarks[rows], rendered.blendshapes[rows]
         units = rendered.known()[rows]
         people = np.char.add(

@@ -12,9 +12,9 @@ from mien.metrics import confusion, count_units, uar, unit_f1, unit_macro_f1, wa
 from mien.metrics.resample import Resampler
 from mien.metrics.sums import class_sums, uar_of, unit_macro_f1_of, unit_sums, war_of
 from recipes.nano.calibrate import fit_calibration
-from recipes.nano.faces import CLASSES
 from recipes.nano.rendered import UNITS, presence
 
+from .fer2013_faces import CLASSES
 from .looked import Looked
 
 Calibration = dict[str, Any]
@@ -39,8 +39,9 @@ def calibrated(
         photographs: (N,) whose units are not known.
     """
     known = looked.labels >= 0
+    votes = np.eye(len(CLASSES), dtype=np.float32)[looked.labels[known]]
     return fit_calibration(
-        expression[known], looked.labels[known], levels[~photographs], looked.units[~photographs]
+        expression[known], votes, levels[~photographs], looked.units[~photographs]
     )
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.nano.faces import CLASSES
-
+from .fer2013_faces import CLASSES
 from .looked import Looked
 
 Frames = list[tuple[int, int]]

@@ -19,11 +19,11 @@ from mien.models import EmoLlamaForConditionalGeneration, EmoLlamaProcessor
 from mien.models.branches import PrefixTree, score_branches
 from mien.train import fit, training_arguments
 from mien.train.targets import class_weights, unit_weights
-from recipes.nano.faces import CLASSES
 from recipes.nano.rendered import UNITS, presence
 
 from .batches import Collator, scoring_plan, training_plan
 from .features import load_clips
+from .fer2013_faces import CLASSES
 from .looked import Looked, joined, padded
 from .model import VARIANTS, Learner, build_model
 

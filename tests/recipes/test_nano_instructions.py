@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from recipes.nano.faces import CLASSES, Faces
-from recipes.nano.instructions import make, photographs, rendered_crops, unit_labels
+from recipes.nano.instructions import make, photograph_crops, rendered_crops, unit_labels
+from recipes.nano.photographs import CLASSES, Photographs
 from recipes.nano.rendered import UNITS, Rendered
 
 from mien.data.build.shards import Folder
@@ -22,16 +22,17 @@ def images(count: int, seed: int) -> np.ndarray:
 def built(tmp_path_factory):
     """Three photographs and three rendered faces, one of each outside of both sets."""
     out = tmp_path_factory.mktemp("instructions")
-    faces = Faces(
-        images(3, 0),
-        np.array([1, 4, 0]),
-        np.array(["happiness", "fear", "neutral"]),
-        np.array(["fit", "select", "validation"]),
+    faces = Photographs(
+        images=images(3, 0),
+        votes=np.eye(len(CLASSES), dtype=np.float32)[[1, 4, 0]],
+        majority=np.array([1, 4, 0]),
+        single=np.array([1, 4, 0]),
+        part=np.array(["fit", "select", "validation"]),
     )
     presence = np.full((3, U), 0.5, np.float32)  # unsure
     presence[0, UNITS.index(12)], presence[0, UNITS.index(4)] = 0.9, 0.1
     intensity = np.full((3, U), 2.0, np.float32)
-    real = photographs(faces, out / "pictures", presence, intensity)
+    real = photograph_crops(faces, out / "pictures", presence, intensity)
     exact = np.zeros((3, U), np.float32)
     exact[:, UNITS.index(9)] = 3.2
     visible = np.ones((3, U), bool)
@@ -55,7 +56,7 @@ def built(tmp_path_factory):
 
 def test_every_face_is_in_its_own_set(built) -> None:
     out, rows, *_ = built
-    assert set(rows) == {f"{a}/{b}" for a in ("fer2013", "synth") for b in ("train", "validation")}
+    assert set(rows) == {f"{a}/{b}" for a in ("ferplus", "synth") for b in ("train", "validation")}
     for place, count in rows.items():
         found = list(Folder.open(out / place).rows())
         assert len(found) == count
@@ -65,13 +66,13 @@ def test_every_face_is_in_its_own_set(built) -> None:
 
 def test_labels_of_photographs_are_pseudo_and_unsure_units_unknown(built) -> None:
     out, *_ = built
-    for row in Folder.open(out / "fer2013/train").rows():
+    for row in Folder.open(out / "ferplus/train").rows():
         assert row["pseudo"] is True
         assert row["labels"]["expression"] == CLASSES[1]
         units = {u["au"]: (u["present"], u["intensity"]) for u in row["labels"]["action_units"]}
         assert units == {12: (True, 2.0), 4: (False, None)}
     # of the other one nothing but the expression is known
-    rows = list(Folder.open(out / "fer2013/validation").rows())
+    rows = list(Folder.open(out / "ferplus/validation").rows())
     assert all(row["labels"]["action_units"] is None and not row["pseudo"] for row in rows)
     assert {row["task"] for row in rows} == {
         *("category", "expression_description", "conversation", "analysis")
@@ -94,7 +95,7 @@ def test_labels_of_rendered_faces_are_exact(built) -> None:
 
 def test_pictures_are_those_of_the_pool(built) -> None:
     out, _, real, made = built
-    for place, crops in (("fer2013/train", real), ("synth/train", made)):
+    for place, crops in (("ferplus/train", real), ("synth/train", made)):
         row = next(Folder.open(out / place).rows(pictures=True))
         picture = read_picture(row["images"][0]["bytes"], name="picture")
         assert picture.shape == (48, 48, 3)

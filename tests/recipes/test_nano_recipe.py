@@ -1,11 +1,10 @@
 import random
 
-import numpy as np
 import pytest
 import torch
 from recipes.nano.augment import augment, plain
-from recipes.nano.pseudo_units import UNITS, pseudo_intensities
-from recipes.nano.words import invented_labels, make_tokenizer, present_units, turns
+from recipes.nano.rendered import UNITS
+from recipes.nano.words import invented_labels, make_tokenizer, turns
 
 from mien.engines.local_model import MAX_NEW_TOKENS
 from mien.language import describe, label_line, parse
@@ -23,43 +22,6 @@ def test_level_targets_share_between_neighbours():
     assert targets[1].tolist() == [0, 0, 0.75, 0.25, 0, 0]
     assert targets[2].tolist() == [0, 0, 0, 0, 0, 1]
     assert torch.isnan(targets[3]).all()
-
-
-def shapes(**scores):
-    names = [
-        *("browInnerUp", "browOuterUpLeft", "browDownLeft", "eyeWideLeft", "eyeSquintLeft"),
-        *("eyeBlinkLeft", "mouthSmileLeft", "mouthUpperUpLeft", "mouthFrownLeft", "jawOpen"),
-        *("mouthLowerDownLeft", "mouthPucker", "mouthStretchLeft", "mouthPressLeft"),
-    ]
-    return np.array([[scores.get(name, 0.0) for name in names]], np.float32), names
-
-
-def face(gap):
-    """Landmarks with the eyes one unit apart and the inner lips `gap` apart."""
-    points = np.zeros((1, 478, 3), np.float32)
-    points[0, 263, 0] = 1
-    points[0, 14, 1] = gap
-    return points
-
-
-def test_pseudo_units_of_a_smile_and_of_an_open_jaw():
-    values, names = shapes(mouthSmileLeft=0.95, eyeSquintLeft=0.6, mouthUpperUpLeft=0.4)
-    smile = dict(zip(UNITS, pseudo_intensities(face(0.0), values, names)[0], strict=True))
-    assert smile[12] == pytest.approx(5)
-    assert smile[6] > 2.5
-    assert smile[10] == smile[25] == smile[4] == 0  # a smile lifts the upper lip by itself
-    values, names = shapes(jawOpen=0.65)
-    jaw = dict(zip(UNITS, pseudo_intensities(face(0.32), values, names)[0], strict=True))
-    assert jaw[26] == pytest.approx(5)
-    assert jaw[25] == pytest.approx(5)
-    assert jaw[12] == 0
-
-
-def test_no_face_is_unknown_not_absent():
-    values, names = shapes()
-    nothing = pseudo_intensities(face(0) * np.nan, values * np.nan, names)
-    assert np.isnan(nothing).all()
-    assert present_units(nothing[0]) is None
 
 
 def test_augmentation_is_a_function_of_its_generator():

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from recipes.nano.faces import CLASSES
 from recipes.nano.rendered import UNITS
 from recipes.nano_video.batches import attributes_of, scoring_plan, training_plan
 from recipes.nano_video.clips import planned
+from recipes.nano_video.fer2013_faces import CLASSES
 from recipes.nano_video.looked import Looked, clip_units, estimated_pose, fit_pose, joined, padded
 from recipes.nano_video.score import called, difference, pooled, scores
 from recipes.nano_video.scripts import (

@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
-import torch
-from recipes.nano import blend as blending
-from recipes.nano.faces import Faces
-from recipes.nano.joint import Transfer, UnitEncoder, load_joint
 from recipes.nano.rendered import UNITS, Rendered, presence
+from recipes.nano.ridge_baseline import Regressor, features
 from recipes.nano.score_units import (
     best_thresholds,
     blendshape_scores,
@@ -13,9 +10,7 @@ from recipes.nano.score_units import (
     unit_table,
 )
 from recipes.nano.self_labels import pseudo_units
-from recipes.nano.transfer import Regressor, coral, features, restyle
 from recipes.nano.words import present_units
-from safetensors.torch import save_file
 
 
 def rendered(count: int = 60, *, seed: int = 0) -> Rendered:
@@ -62,25 +57,6 @@ def test_units_out_of_sight_are_not_spoken_of():
     assert present_units(row) is None
     row[0], row[1], row[2] = 2.6, 0.2, np.nan
     assert present_units(row) == {UNITS[0]: 3.0}
-
-
-def test_restyling_keeps_the_picture_at_share_0_and_the_shape_at_share_1():
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(60, 200, (4, 48, 48), generator=generator).to(torch.uint8)
-    dark = torch.full((4, 48, 48), 20, dtype=torch.uint8)
-    same = restyle(images, dark, torch.zeros(4))
-    assert (same.int() - images.int()).abs().max() <= 1
-    styled = restyle(images, dark, torch.ones(4)).float()
-    assert styled.mean() < images.float().mean() - 60
-    high = images.float() - images.float().mean((1, 2), keepdim=True)
-    kept = styled - styled.mean((1, 2), keepdim=True)
-    assert torch.corrcoef(torch.stack([high.flatten(), kept.flatten()]))[0, 1] > 0.7
-
-
-def test_coral_is_zero_for_equal_sets_and_by_hand_for_a_shift():
-    x = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
-    assert coral(x, x) == 0
-    assert coral(x, x + 3.0) == pytest.approx(9.0)  # the mean of two squared differences of 3
 
 
 def test_features_do_not_change_with_place_size_and_roll():
@@ -151,51 +127,3 @@ def test_geometry_and_rank_correlation_by_hand():
     assert closure == pytest.approx(0.5)
     assert spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 5.0, 90.0])) == 1.0
     assert spearman(np.array([1.0, 1.0, 2.0]), np.array([3.0, 3.0, 1.0])) == -1.0
-
-
-def test_the_unit_network_takes_any_size_and_repeats_itself():
-    torch.manual_seed(0)
-    network = UnitEncoder().eval()
-    for size in (64, 96):
-        x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
-        expression, present, intensity, _ = network(x)
-        assert expression.shape == (2, 7)
-        assert present.shape == intensity.shape == (2, len(UNITS))
-        torch.testing.assert_close(network(x[:1])[1], present[:1], atol=1e-4, rtol=1e-4)
-
-
-def test_a_blend_lies_between_the_two_and_has_its_own_statistics(tmp_path, monkeypatch):
-    monkeypatch.setattr(blending, "SEEN", 256)
-    faces = Faces(
-        images=rendered(20).images,
-        labels=np.zeros(20, np.int64),
-        names=np.array(["neutral"] * 20),
-        part=np.array(["fit"] * 20),
-    )
-    folders = {}
-    for seed, name in enumerate(("vision", "joint")):
-        torch.manual_seed(seed)
-        state = {k: v.contiguous() for k, v in UnitEncoder().state_dict().items()}
-        state["class_weights"] = torch.ones(7)
-        folders[name] = tmp_path / name
-        folders[name].mkdir()
-        save_file(state, folders[name] / "heads.safetensors")
-    early, late = (load_joint(folders[name]).state_dict() for name in ("vision", "joint"))
-    found = blending.blend(
-        faces,
-        rendered(20),
-        folders["vision"],
-        folders["joint"],
-        tmp_path / "out",
-        share=0.25,
-        seed=0,
-    )
-    mixed = load_joint(found).state_dict()
-    name = "expression.weight"
-    torch.testing.assert_close(mixed[name], 0.25 * late[name] + 0.75 * early[name])
-    means = [k for k in mixed if k.endswith("running_mean")]
-    assert any(not torch.allclose(mixed[k], torch.zeros(())) for k in means)
-
-
-def test_transfer_is_what_the_shipped_weights_had():
-    assert Transfer() == Transfer(style=0.5, alignment=0.0, pseudo=0.0)

@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mien.faces import MediaPipeFinder
-
-from .faces import encoded_pictures
+from recipes.nano.photographs import encoded_pictures
 
 ENLARGED = 256
 """Side to which the small pictures are enlarged; at 48 px the finder sees little."""

@@ -1,60 +1,14 @@
-"""What carries units from rendered faces over to photographs: style, alignment, pseudo-labels."""
+"""The baseline for units: ridge regression on MediaPipe's points and blendshapes."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from .rendered import UNITS, Rendered
 
 RIDGE = 300.0
 """Penalty of the regressor, in standard deviations of the features squared."""
-
-
-def restyle(images: Tensor, references: Tensor, share: Tensor) -> Tensor:
-    """Gives pictures the light and contrast of others.
-
-    The low frequencies' amplitudes are blended towards the reference's (Yang & Soatto, *FDA:
-    Fourier Domain Adaptation*, CVPR 2020); the phases, in which the face's shape lies, stay.
-
-    Args:
-        images: (B, H, W) uint8.
-        references: (B, H, W) uint8.
-        share: (B,) how far, in [0, 1].
-
-    Returns:
-        (B, H, W) uint8.
-    """
-    own = torch.fft.rfft2(images.float())
-    other = torch.fft.rfft2(references.float())
-    H, W = images.shape[-2:]
-    rows = torch.fft.fftfreq(H).abs()[:, None] * H
-    columns = torch.fft.rfftfreq(W)[None] * W
-    low = ((rows <= 2) & (columns <= 2)).float()  # (H, W // 2 + 1)
-    amplitude = own.abs()
-    mixed = amplitude + share[:, None, None] * low * (other.abs() - amplitude)
-    result = torch.fft.irfft2(torch.polar(mixed, own.angle()), s=(H, W))
-    return result.round().clamp(0, 255).to(torch.uint8)
-
-
-def coral(real: Tensor, rendered: Tensor) -> Tensor:
-    """Distance of means and covariances of two sets of features (Sun & Saenko, *Deep CORAL*, 2016).
-
-    Args:
-        real: (R, D).
-        rendered: (S, D).
-    """
-
-    def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-        mean = x.mean(0)
-        centred = x - mean
-        return mean, centred.T @ centred / max(len(x) - 1, 1)
-
-    (m, c), (n, d) = moments(real), moments(rendered)
-    D = real.shape[1]
-    return (m - n).square().mean() + (c - d).square().sum() / (4 * D)
 
 
 def features(
@@ -84,8 +38,6 @@ def features(
 
 class Regressor:
     """Ridge regression from MediaPipe's landmarks and blendshapes to intensities.
-
-    It serves as the baseline that nano has to beat, and as a source of pseudo-labels.
 
     Args:
         rendered: faces with labels.

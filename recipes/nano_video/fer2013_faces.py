@@ -1,4 +1,4 @@
-"""The faces that nano learns from and is scored on, as arrays in memory."""
+"""The photographs that nano-video learns from beside its clips, as arrays in memory."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.facs import LABEL_SETS
+from recipes.nano.photographs import encoded_pictures
 
 CLASSES: tuple[str, ...] = LABEL_SETS["basic7"]
 SELECTION_SHARE = 10
@@ -37,12 +38,6 @@ class Faces:
     def where(self, part: str) -> NDArray[np.int64]:
         """Indices of one part."""
         return np.flatnonzero(self.part == part)
-
-
-def encoded_pictures(path: Path) -> list[bytes]:
-    """The encoded pictures of a Parquet file, in row order."""
-    column = pq.read_table(path, columns=["image"]).column("image")
-    return [row["bytes"] for row in column.to_pylist()]
 
 
 def read_fer2013(path: Path) -> Faces:
