@@ -72,7 +72,7 @@ def fault_of(seen: Seen) -> str:
 def run(url: str):
     args = ("bench", "tiny.toml", "--data", "data", "--out", "out", "--samples", "50")
     return CliRunner().invoke(
-        app, [*args, "--model", f"openai:tiny@{url}", "--timeout", "0.3", "--concurrency", "4"]
+        app, [*args, "--model", f"openai:tiny@{url}", "--timeout", "1.5", "--concurrency", "12"]
     )
 
 

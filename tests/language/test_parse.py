@@ -319,9 +319,17 @@ def test_any_text_never_raises(text: str) -> None:
     assert all(v is None or 1 <= v <= 5 for v in parsed.units.values())
 
 
-def test_long_text_is_read_in_time() -> None:
-    """No pattern backtracks without bound on long or repetitive text."""
-    for text in ("not " * 5000, "AU1, " * 3000, "( " * 5000 + "0", "is very " * 3000, "a " * 9000):
-        start = time.perf_counter()
-        parse(text)
-        assert time.perf_counter() - start < 5, text[:20]
+@pytest.mark.parametrize("piece", ["not ", "AU1, ", "( ", "is very ", "a "])
+def test_long_text_is_read_in_time(piece: str) -> None:
+    """No pattern backtracks without bound on long or repetitive text.
+
+    Twice the text may cost up to eight times the processor's time, which leaves room for noise, and
+    what costs next to nothing may cost anything.
+    """
+
+    def cost(times: int) -> float:
+        start = time.process_time()
+        parse(piece * times + "0")
+        return time.process_time() - start
+
+    assert cost(6000) < max(8 * cost(3000), 2.0)

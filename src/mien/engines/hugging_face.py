@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from PIL import Image
 
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
+from mien.engines.chat_template import TalkRefusedError, written
 from mien.engines.history import fitted, messages
 from mien.engines.model_files import BROKEN, check_folder, loaded_whole, loading_error
 from mien.engines.pictures import SURROUNDED
 from mien.engines.pil_processor import load_processor
+from mien.engines.plain_prompt import PLAIN_PROMPTS
 from mien.engines.quantize import placed, quantized, quantized_as
 from mien.engines.request import Reply, Request
 from mien.engines.weights_hash import folder_hash
@@ -56,8 +59,11 @@ class HuggingFaceResponder:
         self.model, self.processor = placed(model, device), processor
         self.name, self.device, self.batch_size = name, device, batch_size
         self.source = source
+        self.plain = None if processor.chat_template else PLAIN_PROMPTS[model.config.model_type]
         if processor.tokenizer.pad_token is None:
             processor.tokenizer.pad_token = processor.tokenizer.eos_token
+        if self.plain is None:
+            written(processor, messages("?", images=1))  # a damaged template is told at once
 
     @classmethod
     def load(
@@ -122,12 +128,7 @@ class HuggingFaceResponder:
         """See `Responder.respond`."""
         for batch in batches(requests, self.batch_size):
             for group in alike(batch, lambda r: (r.max_tokens, r.id if r.options else None)):
-                try:
-                    replies = [self._scored(group[0])] if group[0].options else self._write(group)
-                except (ValueError, torch.OutOfMemoryError) as error:
-                    why = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-                    replies = [Reply(r.id, "failed", error=why) for r in group]
-                yield from replies
+                yield from self._replies(group)
 
     def close(self) -> None:
         """Frees the model."""
@@ -135,11 +136,21 @@ class HuggingFaceResponder:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def _replies(self, group: Sequence[Request]) -> list[Reply]:
+        """Replies of requests that go together; one that fails takes no other with it."""
+        try:
+            return [self._scored(group[0])] if group[0].options else self._write(group)
+        except (ValueError, LookupError, TypeError, TalkRefusedError, torch.OutOfMemoryError) as e:
+            if len(group) > 1:
+                return [reply for request in group for reply in self._replies([request])]
+            why = str(e).strip().splitlines()[0] if str(e).strip() else repr(e)
+            return [Reply(group[0].id, "failed", error=why)]
+
     @torch.inference_mode()
     def _write(self, asked: Sequence[Request]) -> list[Reply]:
-        group, cuts = zip(*(fitted(request, self._fits) for request in asked), strict=True)
+        group, cuts = zip(*(self._shortened(request) for request in asked), strict=True)
         inputs = self._inputs([self._prompt(request) for request in group], group)
-        length = inputs["input_ids"].shape[1]
+        length = 0 if self._reads_apart() else inputs["input_ids"].shape[1]
         out = self.model.generate(
             **inputs,
             max_new_tokens=group[0].max_tokens,
@@ -156,9 +167,12 @@ class HuggingFaceResponder:
     def _scored(self, request: Request) -> Reply:
         if len(set(request.options)) < len(request.options) or "" in request.options:
             raise ValueError("options are empty or stand twice")
+        space = "" if self.plain is None else self.plain.before_option
+        if space is None or self._reads_apart():
+            raise ValueError("the likelihood of options cannot be had from this kind of model")
         prompt = self._prompt(request)
         alone = self._real_ids(self._inputs([prompt], [request]))[0]
-        rows = [prompt + option for option in request.options]
+        rows = [prompt + space + option for option in request.options]
         shared, scores = len(alone), list[float]()
         tokenised = [self._real_ids(self._inputs([row], [request]))[0] for row in rows]
         for ids in tokenised:
@@ -177,12 +191,29 @@ class HuggingFaceResponder:
 
     def _prompt(self, request: Request) -> str:
         """The conversation as text, up to the answer."""
+        if self.plain is not None:
+            return self.plain.written(request, str(self.processor.image_token))
         talk = messages(request.prompt, request.history, images=len(request.images))
         if request.system:
             system = [{"type": "text", "text": request.system}]
             talk.insert(0, {"role": "system", "content": system})
-        text: str = self.processor.apply_chat_template(talk, add_generation_prompt=True)
-        return text
+        return written(self.processor, talk)
+
+    def _shortened(self, request: Request) -> tuple[Request, tuple[str, ...]]:
+        """A request as far as the model can take it, and what was left out."""
+        if self.plain is None:
+            return fitted(request, self._fits)
+        if not request.history:
+            return request, ()
+        return replace(request, history=()), (
+            "earlier turns were left out, as this model answers single questions",
+        )
+
+    def _reads_apart(self) -> bool:
+        """Whether an encoder reads the prompt, so that what is written does not begin with it."""
+        config = self.model.config
+        text = getattr(config, "text_config", config)
+        return bool(config.is_encoder_decoder or getattr(text, "is_encoder_decoder", False))
 
     def _fits(self, request: Request) -> bool:
         """Whether prompt, pictures and answer fit into the positions of the model."""
@@ -205,10 +236,27 @@ class HuggingFaceResponder:
             add_special_tokens=not written,
             return_tensors="pt",
         ).to(self.device)
-        return {
+        made = {
             name: value.to(self.model.dtype) if value.is_floating_point() else value
             for name, value in inputs.items()
         }
+        if "qformer_input_ids" in made:
+            made |= self._qformer_inputs(made)
+        return made
+
+    def _qformer_inputs(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """A Q-Former's texts padded on the right, as far as it has positions.
+
+        It counts positions from the first column, whatever the mask says.
+        """
+        limit = self.model.config.qformer_config.max_position_embeddings
+        ids, mask = inputs["qformer_input_ids"], inputs["qformer_attention_mask"].bool()
+        rows = [row[real][:limit] for row, real in zip(ids, mask, strict=True)]
+        pad = self.processor.qformer_tokenizer.pad_token_id or 0
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
+        lengths = torch.tensor([len(row) for row in rows], device=ids.device)
+        kept = torch.arange(padded.shape[1], device=ids.device) < lengths[:, None]
+        return {"qformer_input_ids": padded, "qformer_attention_mask": kept.to(ids.dtype)}
 
     def _real_ids(self, inputs: dict[str, torch.Tensor]) -> list[list[int]]:
         """Token ids without padding."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import mien.models  # noqa: F401  registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
+from mien.engines.chat_template import check_file, written
 from mien.engines.face_reader import FaceReader
 from mien.engines.history import Turns, messages
 from mien.engines.model_files import (
@@ -115,6 +116,7 @@ class LocalModel:
         embedded = folder.is_relative_to(WEIGHTS)  # checked by their hashes
         if not embedded:
             check_folder(folder, own=True)
+            check_file(folder)
         try:
             with no_progress_bar():
                 load = AutoModelForImageTextToText.from_pretrained
@@ -369,9 +371,7 @@ def question(processor: Any, prompt: str | None = None, history: Turns = ()) -> 
     # A placeholder among the words of a talk would be taken for a second picture.
     mark = processor.image_token
     plain = [(asked.replace(mark, ""), said.replace(mark, "")) for asked, said in history]
-    text: str = processor.apply_chat_template(
-        messages(words.replace(mark, ""), plain, images=1), add_generation_prompt=True
-    )
+    text = written(processor, messages(words.replace(mark, ""), plain, images=1))
     return text.replace(mark, mark * processor.num_image_tokens)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from mien.engines.base import EngineError
+from mien.engines.chat_template import check_file
+from mien.engines.plain_prompt import PLAIN_PROMPTS
 
 
 def load_processor(model: str | Path, config: Any) -> Any:
@@ -19,10 +22,12 @@ def load_processor(model: str | Path, config: Any) -> Any:
         config: the model's configuration.
 
     Raises:
-        EngineError: if there is no processor that works with Pillow.
+        EngineError: if there is no processor that works with Pillow, or mien does not know how the
+            model is asked.
     """
     from transformers import AutoProcessor
 
+    check_file(model)
     try:
         processor = AutoProcessor.from_pretrained(model, backend="pil")
     except (ImportError, AttributeError, OSError, ValueError, TypeError) as error:
@@ -31,9 +36,9 @@ def load_processor(model: str | Path, config: Any) -> Any:
         if getattr(processor, part, None) is None:
             raise EngineError(f"{model} has no {part}; it is no model for pictures and text")
     if getattr(processor, "chat_template", None) is None:
-        if processor.tokenizer.chat_template is None:
-            raise EngineError(f"{model} has no chat template; use a model tuned for conversation")
         processor.chat_template = processor.tokenizer.chat_template
+    if processor.chat_template is None and config.model_type not in PLAIN_PROMPTS:
+        raise EngineError(f"{model} has no chat template; use a model tuned for conversation")
     return processor
 
 
@@ -43,12 +48,22 @@ def _without_video(model: str | Path, config: Any, error: Exception) -> Any:
     # Not from the top level: before transformers 5.18 that asks for torchvision.
     from transformers.models.auto.image_processing_auto import AutoImageProcessor
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+    from transformers.processing_utils import ProcessorMixin
 
     kind: Any = PROCESSOR_MAPPING.get(type(config), None)
     parts = kind.get_attributes() if kind is not None else []
     if "video_processor" not in parts or "image_processor" not in parts:
         raise EngineError(f"the processor of {model} could not be loaded: {error}") from error
-    pictures_only: Any = type(kind.__name__, (kind,), {"check_argument_for_proper_class": _check})
+    changed = {
+        "check_argument_for_proper_class": _check,
+        # SmolVLM's own asks the video part for its number of frames before every talk.
+        "apply_chat_template": ProcessorMixin.apply_chat_template,
+    }
+    pictures_only: Any = type(kind.__name__, (kind,), changed)
+    module = sys.modules[kind.__module__]
+    if getattr(module, "num2words", "") is None:
+        # SmolVLM insists on this package, with which it spells the number of a video's frames.
+        vars(module)["num2words"] = str
     try:
         made = {
             "image_processor": AutoImageProcessor.from_pretrained(model, backend="pil"),
