@@ -41,12 +41,14 @@ class Outcome:
         items: questions of the run, asked now or before.
         statuses: status to count over those items; "missing" are those not asked yet.
         error: why the run stopped early; None where it came to its end.
+        why_failed: the most frequent reason of answers that failed now; None if none did.
     """
 
     folder: Path
     items: int
     statuses: Counter[str]
     error: str | None = None
+    why_failed: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -124,7 +126,9 @@ def run_model(
         except EngineError as problem:
             error = str(problem)
         statuses = Counter(store.statuses.get(i, "missing") for i in item_ids(suite, chosen))
-    return Outcome(folder, sum(statuses.values()), statuses, error)
+    reasons = asked.failures.most_common(1)
+    why = reasons[0][0] if reasons else None
+    return Outcome(folder, sum(statuses.values()), statuses, error, why)
 
 
 class _Asked:
@@ -146,6 +150,7 @@ class _Asked:
         self.advance = advance
         self.reader = responder if isinstance(responder, ReadsPriors) else None
         self.pending: set[str] = set()
+        self.failures: Counter[str] = Counter()
 
     def requests(self, chosen: Chosen) -> Iterator[Request]:
         """The questions without an answer, all about one face in a row.
@@ -197,6 +202,8 @@ class _Asked:
             raise EngineError(f"the model sent an answer that nobody asked for: {reply.id!r}")
         self.pending.remove(reply.id)
         self.store.append(record_of(reply))
+        if reply.status == "failed" and reply.error:
+            self.failures[reply.error] += 1
         self.advance(1)
 
     def _answered(self, item: str) -> bool:

@@ -130,6 +130,13 @@ def print_outcome(outcome: Outcome, errors: Console) -> None:
             f"{outcome.folder}: of {outcome.items} questions {parts}; all count as wrong",
             markup=False,
         )
+    if outcome.why_failed:
+        errors.print(
+            f"{outcome.folder}: no answer, most often: {outcome.why_failed}; run the command again"
+            " to ask once more",
+            markup=False,
+            soft_wrap=True,
+        )
     if outcome.error:
         errors.print(f"{outcome.folder}: stopped: {outcome.error}", markup=False, soft_wrap=True)
 

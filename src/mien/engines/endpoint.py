@@ -120,7 +120,9 @@ class EndpointResponder:
         if timeout <= 0:
             raise EngineError(f"timeout is {timeout}; it must be above 0 seconds")
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
-            raise EngineError(f"the key in ${key_name} has spaces or characters that no key has")
+            raise EngineError(
+                f"the key in ${key_name} has spaces or characters that no key has; set it again"
+            )
         self.http = http_library()
         self.wire, self.name, self.host = wire, name, host_of(wire.base)
         self.concurrency, self.timeout, self.attempts = concurrency, timeout, attempts

@@ -131,8 +131,8 @@ def check_base(address: str) -> str:
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise EngineError(
-            f"the endpoint's address at {parts.hostname} holds more than a path; keys come from an"
-            " environment variable (--key-env NAME)"
+            f"the endpoint's address at {parts.hostname} holds more than a path; leave it out: keys"
+            " come from an environment variable (--key-env NAME)"
         )
     return address.rstrip("/")
 
