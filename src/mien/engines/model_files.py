@@ -210,7 +210,7 @@ def _check_own(path: Path, config: Mapping[str, Any]) -> None:
     units, names = config.get("action_units"), config.get("expressions")
     if units != [] and not (_distinct(units) and set(units) <= set(ACTION_UNITS)):
         raise _wrong(path, "action_units", "a list of FACS numbers that mien knows, each once")
-    if not _distinct(names) or set(names) not in map(set, LABEL_SETS.values()):  # type: ignore[arg-type]
+    if not _distinct(names) or set(names or ()) not in map(set, LABEL_SETS.values()):
         raise _wrong(path, "expressions", f"one of mien's sets ({', '.join(LABEL_SETS)})")
     calibration = config.get("calibration", {})
     if not isinstance(calibration, dict):
