@@ -1,6 +1,9 @@
 """The shipped model on a real photograph, from start to end."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,3 +108,29 @@ def test_damaged_weights_are_told_by_checksum(monkeypatch, tmp_path):
     result = CliRunner().invoke(app, ["analyze", PHOTO])
     assert result.exit_code == 2
     assert "reinstall" in result.output
+
+
+FORKED = """
+import os, sys
+import mien
+analyzer = mien.load(device="cpu")
+analyzer.analyze("examples/astronaut.jpg", numbers=True)
+child = os.fork()
+if child == 0:
+    try:
+        analyzer.analyze("examples/astronaut.jpg", numbers=True)
+    except mien.engines.EngineError as error:
+        print(error, flush=True)
+    sys.exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_an_analyzer_in_a_forked_process_says_so_and_ends():
+    run = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120, check=True
+    )
+    said, code = run.stdout.splitlines()
+    assert "mien.load()" in said
+    assert code == "7"
