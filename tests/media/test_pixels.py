@@ -133,16 +133,15 @@ def test_streams_have_an_end() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["RGBA", "I;16", "P"])
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
 def test_peak_of_memory(tmp_path: Path, mode: str) -> None:
-    resource = pytest.importorskip("resource")
-    assert resource is not None
     path = tmp_path / "large.png"
     Image.new(mode, (9900, 9900)).save(path, compress_level=1)
     code = (
-        "import resource, sys; from mien.media import iter_pictures\n"
+        "import pathlib; from mien.media import iter_pictures\n"
         f"(p,) = iter_pictures([{str(path)!r}])\n"
         "assert p.image is not None, p.error\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 800_000 * (1 if sys.platform != "darwin" else 1024)
+    assert int(done.stdout) < 800_000  # kilobytes; getrusage would count the parent's as well

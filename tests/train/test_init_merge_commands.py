@@ -71,7 +71,7 @@ def test_mistakes_end_with_one_line(base, tmp_path):
         (("--set", "lora_rank=3"), "lora_rank is no field"),
         (("--set", "crop_size=abc"), "crop_size is 'abc'; give a whole number"),
         (("--set", "conv_channels=[4, x]"), "conv_channels[1] is 'x'; give a whole number"),
-        (("--set", "conv_channels=[4"), "the value is no YAML"),
+        (("--set", "conv_channels=[4"), "--set conv_channels=[4"),
         (("--set", "action_units=[99]"), "action_units: 99 is unknown to mien"),
         (("--set", "expressions=[joyful]"), "'joyful' is unknown to mien; it knows neutral"),
         (("--vision", base), "give a base, or else both"),

@@ -20,10 +20,10 @@ from mien.train.fit_stage import Feed
 from mien.train.items import ItemSource, TrainItems
 from mien.train.mapped import kept_beside
 from mien.train.recipe import CacheSpec, DataSpec, Source
-from mien.train.rollout import base_of
 from mien.train.rows import InstructionRows
 from mien.train.sampler import VisitSampler
 from mien.train.soft_labels import SoftLabels
+from mien.train.stages import base_of
 from mien.train.targets import targets_of
 from mien.train.validation_scores import unit_presence
 
