@@ -12,7 +12,7 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -210,7 +210,7 @@ def _check_own(path: Path, config: Mapping[str, Any]) -> None:
     units, names = config.get("action_units"), config.get("expressions")
     if units != [] and not (_distinct(units) and set(units) <= set(ACTION_UNITS)):
         raise _wrong(path, "action_units", "a list of FACS numbers that mien knows, each once")
-    if not _distinct(names) or set(names or ()) not in map(set, LABEL_SETS.values()):
+    if not _distinct(names) or set(names) not in map(set, LABEL_SETS.values()):
         raise _wrong(path, "expressions", f"one of mien's sets ({', '.join(LABEL_SETS)})")
     calibration = config.get("calibration", {})
     if not isinstance(calibration, dict):
@@ -236,7 +236,7 @@ def _check_own(path: Path, config: Mapping[str, Any]) -> None:
             raise _wrong(path, name, "an object")
 
 
-def _distinct(values: Any) -> bool:
+def _distinct(values: Any) -> TypeGuard[list[Any]]:
     try:
         return isinstance(values, list) and bool(values) and len(set(values)) == len(values)
     except TypeError:
