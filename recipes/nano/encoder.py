@@ -7,7 +7,6 @@ expressions. What is saved is the running average of the weights.
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +32,8 @@ from .rows import Rows
 
 SIZE = 112
 """Side of the pictures in pixels."""
-MIDDLE = 22
-"""Hidden state of the last 7 x 7 map, which shows where on the face something is."""
+MIDDLE = 21
+"""Index of the hidden state with the last 7 x 7 map, which shows where on the face something is."""
 REAL, MILD = 0.7, 0.35
 """Strength of augmentation. Rendered scenes differ in pose, light, blur and noise already."""
 COARSE = (20, 80)
@@ -61,7 +60,7 @@ class FaceEncoder(EncoderHeads):
         """
         x = pixel_values.contiguous(memory_format=torch.channels_last)
         states = self.encoder(pixel_values=x, output_hidden_states=True).hidden_states
-        votes, present, intensity, features = self.answers(states[MIDDLE - 1], states[-1])
+        votes, present, intensity, features = self.answers(states[MIDDLE], states[-1])
         return votes, self.single(self.dropout(features)).float(), present, intensity
 
 
@@ -316,7 +315,7 @@ def train_encoder(
         callbacks=[_Average()],
         label_names=("votes", "single", "units", "majority", "real"),
     )
-    state = copy.deepcopy(learner.average.module).state_dict()
+    state = learner.average.module.state_dict()
     save_file({k: v.contiguous() for k, v in state.items()}, out / "heads.safetensors")
     return out
 
