@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -23,6 +22,7 @@ from mien.faces import Finder, Follower, Tracker, crop_face, make_finder
 from mien.looked import Looked, Pending, rows_of
 from mien.media import Input, MediaError, Picture, Sampling, is_video, read_frames
 from mien.media.ahead import ahead
+from mien.media.inputs import loaded
 from mien.media.memory import listed, pictures, taken
 from mien.schema import Analysis
 from mien.timeline import Timeline, summary_rows
@@ -119,7 +119,8 @@ class Analyzer:
         makes a row that says so; the others go on. Memory holds the pictures of at most one batch
         of faces.
         """
-        single = map(_loaded, taken(listed(inputs), bgr=bgr))
+        given = taken(listed(inputs), bgr=bgr)
+        single = (i if isinstance(i, Picture) else loaded(i) for i in given)
         for video, group in groupby(single, lambda one: isinstance(one, Input) and is_video(one)):
             if not video:
                 yield from self.stream_pictures(pictures(group), numbers=numbers)
@@ -296,13 +297,6 @@ class Analyzer:
                 list(rows_of(entry, self.engine.name)),
                 going_on=entry.going_on,
             )
-
-
-def _loaded(item: Input | Picture) -> Input | Picture:
-    """Standard input as bytes, so that it can be told what they are."""
-    if isinstance(item, Picture) or item.origin is not None or item.error is not None:
-        return item
-    return replace(item, origin=sys.stdin.buffer.read())
 
 
 def load(

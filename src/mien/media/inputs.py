@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from mien.media.streams import StreamError, read_stream
 
 # fmt: off
 SUFFIXES = frozenset({
@@ -108,3 +111,13 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Input]:
         what = "pictures" if suffixes == SUFFIXES else "pictures or videos"
         known = ".jpg, .png, .webp and so on" if suffixes == SUFFIXES else ".jpg, .mp4 and so on"
         yield Input(str(folder), None, f"{folder}: no {what} in this folder ({known})")
+
+
+def loaded(item: Input) -> Input:
+    """An input with standard input read as bytes, so that it can be told what they are."""
+    if item.origin is not None or item.error is not None:
+        return item
+    try:
+        return replace(item, origin=read_stream(sys.stdin.buffer))
+    except StreamError as error:
+        return replace(item, error=str(error))
