@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from functools import cache
 from itertools import product
 
 import pytest
@@ -45,8 +45,10 @@ def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.])\s+", text)
 
 
-def written(kind: str, expression: str) -> Iterator[re.Pattern[str]]:
+@cache
+def written(kind: str, expression: str) -> tuple[re.Pattern[str], ...]:
     """The sentences of a kind as patterns, made without the code that looks for claims."""
+    found = []
     openings = "|".join(load("phrases.json")["patterns"]["opening"])
     nouns, adjectives = names(expression)
     for pattern in load("phrases.json")["patterns"][kind]:
@@ -60,9 +62,9 @@ def written(kind: str, expression: str) -> Iterator[re.Pattern[str]]:
                 clauses="@",
                 plural=plural,
             )
-            yield re.compile(
-                f"(?:{openings}|[^@]*, )?{re.escape(text)}".replace("@", PHRASES), re.IGNORECASE
-            )
+            whole = f"(?:{openings}|[^@]*, )?{re.escape(text)}".replace("@", PHRASES)
+            found.append(re.compile(whole, re.IGNORECASE))
+    return tuple(dict.fromkeys(found))
 
 
 def kind_of(sentence: str, expression: str) -> str | None:
