@@ -136,10 +136,11 @@ def _parse_prose(text: str, *, units_asked: bool) -> Parsed:
     clauses = scope.clauses(marked)
     refused = any(_REFUSAL.search(c) for c in clauses)
     kept = _statements(clauses)
-    units, absent = _units(mentions, [v for clause in kept for v in scope.judge(clause)])
+    verdicts = [v for clause in kept for v in scope.judge(clause)]
+    units, absent = _units(mentions, verdicts)
     expression, scores = None, dict[str, float]()
     try:
-        expression, scores = _rated_expression(marked, mentions)
+        expression, scores = _rated_expression(marked, mentions, verdicts)
     except UnreadableError:
         if not units_asked:
             raise
@@ -163,14 +164,15 @@ def _statements(clauses: list[str]) -> list[str]:
     return [c for c in clauses if not _REFUSAL.search(c) and not c.rstrip(" \"')").endswith("?")]
 
 
-def _rated_expression(marked: str, mentions: list[Mention]) -> tuple[str | None, dict[str, float]]:
+def _rated_expression(
+    marked: str, mentions: list[Mention], verdicts: list[tuple[int, bool]]
+) -> tuple[str | None, dict[str, float]]:
     """The expression, with the numbers of all where the text lists them."""
     rated = ratings.rated(marked, mentions)
-    rest = marked if rated is None else rated.rest
-    verdicts = [v for clause in _statements(scope.clauses(rest)) for v in scope.judge(clause)]
-    said = _expression(rest, mentions, verdicts)
     if rated is None:
-        return said, {}
+        return _expression(marked, mentions, verdicts), {}
+    rest = _statements(scope.clauses(rated.rest))
+    said = _expression(rated.rest, mentions, [v for c in rest for v in scope.judge(c)])
     if said not in (None, rated.label):
         raise UnreadableError(f"says {said}, but {rated.label} has the highest number")
     return rated.label, rated.scores

@@ -66,6 +66,8 @@ def clauses(marked: str) -> list[str]:
 
 
 def _judge_clause(clause: str) -> Iterator[tuple[int, bool]]:
+    if not _MARK.search(clause):
+        return
     position = 0
     for predicate in _PREDICATE.finditer(clause):
         governed = clause[position : predicate.start()]
