@@ -2,7 +2,8 @@
 
 The flat columns follow OpenFace 2 where it has them: ``frame`` (from 1), ``face_id``,
 ``timestamp, confidence, success``, ``pose_Rx`` (radians), ``AU12_r`` (intensity 0 to 5) and
-``AU12_c`` (present, 0 or 1). ``AU12_p`` is mien's probability. Rows of faces have columns of their
+``AU12_c`` (present, 0 or 1). ``AU12_p`` is mien's probability, and in rows of people ``AU12_rest``
+the intensity of that person's face at rest. Rows of faces have columns of their
 own, and so have those of people and clips, so that a mean over a column is one over frames.
 """
 
@@ -58,7 +59,8 @@ def column_names(action_units: Sequence[int] | None, table: Table = "faces") -> 
         facs.au_info(unit)
     shown = sorted({*units, *OPENFACE_UNITS})
     scores = (f"expression_{name}" for name in facs.EXPRESSIONS)
-    cells = (f"AU{unit:02d}_{what}" for what in "rcp" for unit in shown)
+    of_unit = ("r", "c", "p") if table == "faces" else ("r", "c", "p", "rest")
+    cells = (f"AU{unit:02d}_{what}" for what in of_unit for unit in shown)
     head = {
         "faces": ("source", *_PLACE, *_FOUND, "status"),
         "people": ("source", "kind", "face_id", *_SPAN, "frame", "timestamp", "status"),
@@ -123,6 +125,7 @@ def row_cells(row: Analysis) -> dict[str, Any]:
         cells[f"AU{unit.au:02d}_r"] = unit.intensity
         cells[f"AU{unit.au:02d}_c"] = None if unit.present is None else int(unit.present)
         cells[f"AU{unit.au:02d}_p"] = unit.probability
+        cells[f"AU{unit.au:02d}_rest"] = unit.rest
     return cells
 
 
@@ -180,6 +183,7 @@ def _stronger(sides: Sequence[ActionUnit]) -> ActionUnit:
         present,
         _most(sides, lambda u: u.probability),
         _most(sides, lambda u: u.intensity),
+        rest=_most(sides, lambda u: u.rest),
     )
 
 
@@ -199,7 +203,8 @@ def parquet_schema() -> pa.Schema:
     unit = pa.struct(
         [
             *(("au", pa.int16()), ("side", text), ("name", text), ("present", pa.bool_())),
-            *(("probability", real), ("intensity", real)),
+            *(("probability", real), ("intensity", real), ("rest", real)),
+            ("intensity_from_rest", real),
         ]
     )
     pose = pa.struct([("yaw", real), ("pitch", real), ("roll", real)])

@@ -100,6 +100,8 @@ class ActionUnit:
         present: None where unknown.
         probability: that it is present, in [0, 1]; None where the source gives none.
         intensity: in [0, 5]; None where unknown.
+        rest: intensity of this person's face at rest, in [0, 5]; known of tracks that are long
+            enough (see `mien.timeline.series`).
     """
 
     au: int
@@ -107,6 +109,7 @@ class ActionUnit:
     probability: float | None = None
     intensity: float | None = None
     side: Side = "both"
+    rest: float | None = None
 
     def __post_init__(self) -> None:
         require(self.au in facs.ACTION_UNITS, f"au is {self.au!r}, which facs.py does not define")
@@ -117,14 +120,22 @@ class ActionUnit:
         )
         in_range(f"AU{self.au} probability", self.probability, 0, 1)
         in_range(f"AU{self.au} intensity", self.intensity, 0, 5)
+        in_range(f"AU{self.au} rest", self.rest, 0, 5)
 
     @property
     def name(self) -> str:
         """FACS name in lower case."""
         return facs.au_info(self.au).name
 
+    @property
+    def intensity_from_rest(self) -> float | None:
+        """Intensity above the person's own resting level, in [0, 5]; None where that is unknown."""
+        if self.intensity is None or self.rest is None:
+            return None
+        return max(0.0, self.intensity - self.rest)
+
     def to_dict(self) -> dict[str, Any]:
-        return {
+        values = {
             "au": self.au,
             "side": self.side,
             "name": self.name,
@@ -132,10 +143,13 @@ class ActionUnit:
             "probability": self.probability,
             "intensity": self.intensity,
         }
+        if self.rest is not None:
+            values |= {"rest": self.rest, "intensity_from_rest": self.intensity_from_rest}
+        return values
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ActionUnit:
-        values = known_fields(cls, data, ignore=("name",))
+        values = known_fields(cls, data, ignore=("name", "intensity_from_rest"))
         return cls(**values)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mien.timeline import course_of, smooth
+from mien.timeline import course_of, resting_level, smooth
 
 NAN = float("nan")
 
@@ -65,3 +65,23 @@ def test_unknown_places_are_passed_over_but_counted():
     assert (rise.index, rise.apex) == (3, 3.0)
     assert rise.onset == pytest.approx(1 + 2 * 0.2)
     assert course_of(np.arange(2.0), np.full(2, NAN), least=1.0) is None
+
+
+def test_the_resting_level_is_what_a_tenth_does_not_exceed():
+    times = np.arange(41) / 10  # 4 s
+    values = np.arange(41) / 10  # a tenth of the 40 steps lies below 0.4
+    values[7] = np.nan
+    known = np.delete(values, 7)
+    assert resting_level(times, values) == pytest.approx(np.quantile(known, 0.1))
+    assert resting_level(times, np.delete(values, 7)[[0] * 41]) == 0.0
+
+
+def test_speech_leaves_the_resting_level_alone():
+    times = np.arange(100) / 25
+    open_and_shut = np.where(np.arange(100) // 4 % 2, 3.0, 0.2)  # a mouth that opens half the time
+    assert resting_level(times, open_and_shut) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("count", "rate"), [(19, 5), (49, 25)])
+def test_a_short_track_has_no_resting_level(count, rate):
+    assert resting_level(np.arange(count) / rate, np.ones(count)) is None

@@ -139,3 +139,19 @@ def test_gaps_pose_and_new_units_are_kept_apart():
 def test_rows_round_trip():
     for one in summary(*SMILE):
         assert Analysis.from_json(one.to_json()) == one
+
+
+def test_intensity_above_the_level_of_the_persons_own_rest():
+    # 12 s: the mouth corners are never below 1, and reach 3 for a while
+    track, clip = summary(*[row(i, smile=3.0 if 8 <= i < 12 else 1.0) for i in range(24)])
+    smile = track.unit(12)
+    assert (smile.intensity, smile.rest, smile.intensity_from_rest) == (3.0, 1.0, 2.0)
+    assert clip.unit(12) == smile
+    assert track.unit(1).rest is None  # without intensities
+    assert Analysis.from_json(track.to_json()) == track
+
+
+def test_a_short_track_says_nothing_of_rest():
+    track, _ = summary(*SMILE)
+    assert track.unit(12).intensity_from_rest is None
+    assert "rest" not in track.unit(12).to_dict()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mien.engines.base import Answer, ClipEngine, EngineError
 from mien.faces import crop_face
 from mien.models.priors import FacePriors
-from mien.schema import Analysis, Face
+from mien.schema import ActionUnit, Analysis, Face
 from mien.timeline.bounded_sample import EvenlyKept, Keeper, KeptAroundPeak
 
 Around = Literal["track", "apex"]
@@ -108,8 +108,8 @@ class TrackClips:
     def answered(self, rows: Sequence[Analysis]) -> list[Analysis]:
         """The rows of tracks and of the clip with the engine's answers instead of the summary's.
 
-        Onset, apex and offset stay those of the frames. Where the engine gave no answer the summary
-        stays, with a warning.
+        Onset, apex, offset and resting levels stay those of the frames. Where the engine gave no
+        answer the summary stays, with a warning.
         """
         answers = self.finish()
         return [
@@ -127,7 +127,7 @@ class TrackClips:
             row,
             status=answer.status,
             expression=answer.expression,
-            action_units=answer.action_units,
+            action_units=_with_rest(answer.action_units, row.action_units),
             text=answer.text,
             model=self.engine.name,
             warnings=(*row.warnings, *answer.warnings),
@@ -156,3 +156,13 @@ def _strength(row: Analysis) -> float:
     if row.expression is not None and row.expression.scores is not None:
         return max(v for name, v in row.expression.scores.items() if name != "neutral")
     return sum(u.intensity or float(bool(u.present)) for u in row.action_units or ())
+
+
+def _with_rest(
+    units: tuple[ActionUnit, ...] | None, summary: tuple[ActionUnit, ...] | None
+) -> tuple[ActionUnit, ...] | None:
+    """A clip model's units with the resting levels that the frames have shown."""
+    if units is None:
+        return None
+    rest = {(unit.au, unit.side): unit.rest for unit in summary or ()}
+    return tuple(replace(unit, rest=rest.get((unit.au, unit.side))) for unit in units)

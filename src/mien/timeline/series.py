@@ -10,6 +10,9 @@ The rules:
 4. The onset is the last time before the apex at which the smoothed value rises through a fifth of
    the way from base to peak, the offset the first one after it at which it falls through that;
    between two frames by straight lines. Where the track begins or ends above, they are unknown.
+5. The resting level is the value that a tenth of the smoothed values do not exceed: speech and
+   expressions come and go above it. A track of under `REST_FRAMES` known values or `REST_SECONDS`
+   has none, for it may show one moment only.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from numpy.typing import NDArray
 
 WINDOW = 0.3
 LEVEL = 0.2
+REST_SHARE = 0.1
+REST_FRAMES = 20
+REST_SECONDS = 2.0
 
 Values = NDArray[np.float64]
 
@@ -92,6 +98,23 @@ def course_of(times: Values, smoothed: Values, *, least: float) -> Rise | None:
         below = np.flatnonzero(smoothed[at + 1 :] <= level)
         offset = _crossing(times, smoothed, at + int(below[0]), level) if len(below) else None
     return Rise(peak, int(places[at]), float(times[at]), onset, offset)
+
+
+def resting_level(times: Values, smoothed: Values) -> float | None:
+    """The level at which a value rests, see the rules.
+
+    Args:
+        times: (N,) rising seconds.
+        smoothed: (N,), NaN where unknown.
+
+    Returns:
+        None where the track is too short to tell.
+    """
+    known = ~np.isnan(smoothed)
+    seen = times[known]
+    if len(seen) < REST_FRAMES or seen[-1] - seen[0] < REST_SECONDS:
+        return None
+    return float(np.quantile(smoothed[known], REST_SHARE))
 
 
 def _crossing(times: Values, values: Values, i: int, level: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien import facs
 from mien.schema import ActionUnit, Analysis, Course, Expression, Pose, Status
-from mien.timeline.series import Rise, course_of, smooth
+from mien.timeline.series import Rise, course_of, resting_level, smooth
 from mien.timeline.tracks import Timeline, Track
 
 # The least rise that is called one: a grade of FACS, and a fifth of the belief.
@@ -24,6 +24,7 @@ def summary_rows(timeline: Timeline, *, fault: str | None = None) -> list[Analys
     * The expression is the class of the highest mean score over all frames.
     * A unit is present if, smoothed, more than half of some moment's frames call it present. Its
       probability and intensity are the peaks of the smoothed values; means stand in its course.
+      The person's resting level stands beside them where the track is long enough.
     * The row's frame and time are those of the apex: where the expression is neutral but another
       one leads for a while, the apex of the strongest of those; else that of the expression.
 
@@ -173,13 +174,14 @@ def _units(
         au, side = key
         share = smooth(times, track.column(("present", key)))
         intensity = track.column(("intensity", key))
-        rise = course_of(times, smooth(times, intensity), least=LEAST_INTENSITY)
+        smoothed = smooth(times, intensity)
+        rise = course_of(times, smoothed, least=LEAST_INTENSITY)
         probability = _most(smooth(times, track.column(("probability", key))))
         most = _most(share)
         present = None if most is None else most > 0.5
-        units.append(
-            ActionUnit(au, present, probability, None if rise is None else rise.peak, side)
-        )
+        peak = None if rise is None else rise.peak
+        rest = resting_level(times, smoothed)
+        units.append(ActionUnit(au, present, probability, peak, side, rest))
         if present and rise is not None:
             known = Course(au=au, side=side, mean=_mean(intensity), peak=rise.peak)
             courses.append(_course(rise, known))
