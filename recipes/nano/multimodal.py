@@ -22,7 +22,7 @@ from mien.train.run import train
 
 from .augment import MEAN, STD
 from .encoder import SIZE, FaceEncoder, load_encoder
-from .photographs import CLASSES
+from .photographs import CLASSES, SINGLE_CLASSES
 from .rendered import UNITS
 
 HEADS = "teacher.safetensors"
@@ -65,9 +65,11 @@ def build_model(
         face_shift=[0.0, -0.055],
         face_align=True,
         mirror_average=True,
+        label_heads={"fer2013": list(SINGLE_CLASSES)},
     )
     model = FeallmForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(vision.state_dict())
+    model.model.label_heads["fer2013"].load_state_dict(encoder.single.state_dict())
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model

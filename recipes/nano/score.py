@@ -55,7 +55,10 @@ def figures(
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "versions": {"mien": __version__, "torch": torch.__version__},
         "ferplus_validation": ferplus_scores(photographs, rows, looked),
-        "fer2013_validation": single_scores(photographs.single[rows], looked),
+        "fer2013_validation": {
+            **single_scores(photographs.single[rows], own_labels(engine, photographs.images[rows])),
+            "war_by_votes": single_scores(photographs.single[rows], by_votes(looked))["war"],
+        },
         "lfw": lfw_scores(engine, data / "lfw_expressions.parquet"),
         "lfw_units": photo_scores(engine, data / "lfw_expressions.parquet"),
         "feabench_synth": feabench_scores(engine, rendered),
@@ -87,14 +90,29 @@ def ferplus_scores(
     }
 
 
-def single_scores(single: NDArray[np.int64], looked: Sequence[Analysis]) -> dict[str, Any]:
-    """Scores against FER2013's own labels, the answer restricted to its seven classes."""
-    kept = np.flatnonzero(single >= 0)
+def own_labels(engine: LocalEngine, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(N,) what the head for FER2013's own labels calls grey faces (N, H, W)."""
+    called = []
+    for start in range(0, len(images), 64):
+        crops = [np.repeat(face[..., None], 3, -1) for face in images[start : start + 64]]
+        with torch.inference_mode():
+            called.append(engine.core.look(crops).labels["fer2013"].argmax(1))
+    return np.concatenate(called)
+
+
+def by_votes(looked: Sequence[Analysis]) -> NDArray[np.int64]:
+    """(N,) the likeliest of FER2013's classes by the expected votes."""
     columns = [CLASSES.index(name) for name in SINGLE_CLASSES]
-    called = [SINGLE_CLASSES[i] for i in _shares(looked)[kept][:, columns].argmax(1)]
+    called: NDArray[np.int64] = _shares(looked)[:, columns].argmax(1)
+    return called
+
+
+def single_scores(single: NDArray[np.int64], called: NDArray[np.int64]) -> dict[str, Any]:
+    """Scores against FER2013's own labels; faces without one (-1) are left out."""
+    kept = np.flatnonzero(single >= 0)
     truth = [SINGLE_CLASSES[single[i]] for i in kept]
-    matrix = confusion(truth, called, SINGLE_CLASSES)
-    right = np.array([t == p for t, p in zip(truth, called, strict=True)], float)
+    matrix = confusion(truth, [SINGLE_CLASSES[called[i]] for i in kept], SINGLE_CLASSES)
+    right = (single[kept] == called[kept]).astype(float)
     return {
         "faces": len(kept),
         "war": war(matrix),

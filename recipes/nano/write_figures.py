@@ -89,7 +89,7 @@ def overview_table(found: dict[str, Any]) -> str:
             f"{number(votes['uar'])} {interval(votes['uar_interval'])}",
         ],
         [
-            "the same pictures, FER2013's own labels, seven classes",
+            "the same pictures, FER2013's own labels, seven classes, by the head for them",
             str(single["faces"]),
             f"{number(single['war'])} {interval(single['war_interval'])}",
             number(single["uar"]),
@@ -100,7 +100,9 @@ def overview_table(found: dict[str, Any]) -> str:
         " classes, in\nbrackets 95 % bootstrap intervals.\n\n"
     )
     after = (
-        f"\n\nRecall of neutral {number(votes['per_class']['neutral']['recall'])}. Calibration"
+        "\n\nFER2013's own labels mean something else than the votes, so a head of their own tells"
+        f" them\n(`mien bench fer2013`); the votes' expression meets {number(single['war_by_votes'])}"
+        f" of them.\nRecall of neutral {number(votes['per_class']['neutral']['recall'])}. Calibration"
         f" error {number(votes['ece'])}; cross entropy to the votes"
         f" {number(votes['votes_cross_entropy'])},\nof which {number(votes['votes_entropy'])} is"
         " the voters' own disagreement."

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from mien.engines import EngineError, Request
 from mien.engines.answers import answer_start, hold_to_numbers, task_of
 from mien.engines.local import LocalEngine
 from mien.engines.local_responder import LocalResponder
+from mien.facs import LABEL_SETS
 from mien.language import TASKS, describe, label_line, parse, prompt_for, prompts
 
 CPU = torch.device("cpu")
@@ -180,3 +183,28 @@ def test_identity_tells_guided_from_free_and_knows_the_weights(guided, free):
 def test_a_placeholder_among_the_words_is_no_picture(guided, crops):
     (reply,) = guided.respond([Request("a", (crops[0],), "What <image> is it?", max_tokens=4)])
     assert reply.status == "ok"
+
+
+def test_the_labels_of_a_dataset_are_those_of_its_head(tiny_folder, tmp_path, crops):
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+
+    config = AutoConfig.from_pretrained(tiny_folder)
+    config.label_heads = {"fer2013": list(LABEL_SETS["basic7"])}
+    model = AutoModelForImageTextToText.from_pretrained(tiny_folder, config=config)
+    head = model.model.label_heads["fer2013"]
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.zero_()[4] = 3  # fear, whatever it sees
+    model.save_pretrained(tmp_path)
+    AutoProcessor.from_pretrained(tiny_folder).save_pretrained(tmp_path)
+    responder = LocalResponder.from_folder(tmp_path, name="tiny", device=CPU)
+    requests = [
+        Request(name or "own", (crops[0],), prompt_for("expression"), dataset=name)
+        for name in ("fer2013", "rafdb", None)
+    ]
+    replies = {reply.id: reply for reply in responder.respond(requests)}
+    told = replies["fer2013"]
+    assert told.text.startswith("Fear.")
+    assert told.numbers.expression.scores["fear"] == pytest.approx(math.e**3 / (math.e**3 + 6))
+    assert replies["rafdb"].numbers.expression == replies["own"].numbers.expression
+    assert replies["own"].numbers.expression != told.numbers.expression

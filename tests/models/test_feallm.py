@@ -281,3 +281,13 @@ def test_fake_tensors_run_through():
     with FakeTensorMode(allow_non_fake_inputs=True):
         model = FeallmForConditionalGeneration(feallm_config())
         assert model.encode_images(torch.randn(2, 3, 32, 32)).shape == (2, 17, 32)
+
+
+def test_a_label_head_reads_the_encoders_last_map_and_is_never_trained():
+    model = build("resnet", label_heads={"fer2013": ["anger", "neutral"]})
+    head = model.model.label_heads["fer2013"]
+    levels = model.model.vision_levels(prompts(model)["pixel_values"])
+    logits = model.model.dataset_labels(levels)["fer2013"]
+    assert torch.allclose(logits, head(levels[-1].flatten(2).mean(-1)))
+    assert not any(p.requires_grad for p in head.parameters())
+    assert build("resnet").model.dataset_labels(levels) == {}

@@ -184,6 +184,7 @@ class _Asked:
                     system=task.system,
                     options=self.suite.options_of(task, self.scoring),
                     max_tokens=task.max_tokens,
+                    dataset=self.suite.source.reader,
                 )
 
     def _priors(self, found: list[tuple[Picture, Face]]) -> tuple[FacePriors | None, ...]:

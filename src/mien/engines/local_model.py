@@ -51,12 +51,14 @@ class Seen:
         scores: uncalibrated log-likelihoods, per group of candidates (B, n_candidates).
         frame_mask: of clips (B, F), 0 at padding; None where the model reads pictures alone.
         inputs: of clips, what else the features were made from, for other instructions.
+        labels: dataset to logits (B, classes) of its own labels, where the model has such heads.
     """
 
     features: torch.Tensor
     scores: list[NDArray[np.float32]]
     frame_mask: torch.Tensor | None = None
     inputs: dict[str, torch.Tensor] = field(default_factory=dict)
+    labels: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def rows(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
         """Features and mask of some of them, as `LocalModel.write` takes them."""
@@ -179,22 +181,25 @@ class LocalModel:
             prompts = {name: tensor.repeat(2, 1) for name, tensor in prompts.items()}
             pictures = {name: tensor.repeat(2, 1) for name, tensor in pictures.items()}
         mask = pictures.get("frame_mask")
+        labels: dict[str, torch.Tensor] = {}
         if self.faces is not None:
             pictures["vision_tokens"] = self._vision(pixel_values, mask)
             pictures = self.faces.with_own_embedding(pictures, priors)
             features = self.model.encode_images(**pictures)  # (B or 2B, F, T, D)
         else:
-            features = self.model.encode_images(pixel_values, **pictures)  # (B or 2B, ..., D)
+            levels = self.model.model.vision_levels(pixel_values)
+            features = self.model.encode_images(pixel_values, levels=levels, **pictures)
+            labels = self.model.model.dataset_labels(levels)  # (B or 2B, classes) each
         scores = score_branches(
             self.model, self.tree, image_features=features, **_given(mask), **prompts
         )
         count = len(frames)
-        views = (group.float().unflatten(0, (-1, count)).mean(0) for group in scores)
         return Seen(
             features[:count],
-            [group.cpu().numpy() for group in views],
+            [_over_views(group, count) for group in scores],
             None if mask is None else mask[:count],
             {name: tensor[:count] for name, tensor in pictures.items()} if self.reads_clips else {},
+            {name: _over_views(logits, count) for name, logits in labels.items()},
         )
 
     def look_again(
@@ -379,6 +384,12 @@ def begun(question: str, start: str) -> str:
     """A question with the start of its answer, as the chat template would write them."""
     # Templates that end in a colon ("ASSISTANT:") have a space before the answer.
     return f"{question} {start}" if question.endswith(":") and start else question + start
+
+
+def _over_views(scores: torch.Tensor, count: int) -> NDArray[np.float32]:
+    """(B, ...) means over the views of each face, of (views * B, ...)."""
+    mean: NDArray[np.float32] = scores.float().unflatten(0, (-1, count)).mean(0).cpu().numpy()
+    return mean
 
 
 def _given(frame_mask: torch.Tensor | None) -> dict[str, torch.Tensor]:

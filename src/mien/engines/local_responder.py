@@ -30,6 +30,7 @@ from mien.engines.local_model import (
     numbers_answer,
     question,
 )
+from mien.engines.numbers import read_expression
 from mien.engines.quantize import quantized_as
 from mien.engines.request import Reply, Request
 from mien.faces.base import check_image
@@ -41,8 +42,9 @@ class LocalResponder:
     """Answers prompts in words, with the numbers of each picture.
 
     Pictures that stand in a batch more than once, as when several tasks ask about one face, are
-    looked at once. Of a clip, the log-likelihoods are averaged over the frames, and the words are
-    about the frame in the middle.
+    looked at once. The expression is the one that `Request.dataset` would label, where the model
+    has a head for it. Of a clip, the log-likelihoods are averaged over the frames, and the words
+    are about the frame in the middle.
 
     Args:
         core: the model.
@@ -126,7 +128,7 @@ class LocalResponder:
                     pictures.append(image)
                 frames.setdefault(request.id, []).append(rows[key])
         seen = self.core.look(pictures)
-        numbers = {r.id: self._numbers(seen, frames[r.id]) for r in batch}
+        numbers = {r.id: self._numbers(seen, frames[r.id], r.dataset) for r in batch}
         middle = {r.id: frames[r.id][len(frames[r.id]) // 2] for r in batch}
         replies: list[Reply] = []
         for group in alike(batch, lambda r: (r.options, 0 if r.options else r.max_tokens)):
@@ -144,8 +146,12 @@ class LocalResponder:
             return self._scored(group, features, numbers)
         return self._written(group, features, numbers)
 
-    def _numbers(self, seen: Seen, frames: Sequence[int]) -> Numbers:
-        return self.core.read([group[list(frames)].mean(0) for group in seen.scores])
+    def _numbers(self, seen: Seen, frames: Sequence[int], dataset: str | None = None) -> Numbers:
+        expression, units = self.core.read([g[list(frames)].mean(0) for g in seen.scores])
+        if dataset is not None and dataset in seen.labels:
+            logits = seen.labels[dataset][list(frames)].mean(0)
+            expression = read_expression(logits, self.core.model.config.label_heads[dataset], {})
+        return expression, units
 
     def _scored(
         self,

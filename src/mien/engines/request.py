@@ -39,6 +39,8 @@ class Request:
         max_tokens: longest answer, in tokens of the model.
         priors: what is known of the face in each picture (`ReadsPriors.face_priors`); empty where
             nothing is, and left aside by models that read no priors.
+        dataset: whose labels are asked for, as `mien.datasets` names it; of use to a model that
+            knows how this dataset's labels differ from its own.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Request:
     options: tuple[str, ...] = ()
     max_tokens: int = 256
     priors: tuple[FacePriors | None, ...] = ()
+    dataset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class FeallmConfig(FaceModelConfig):
         use_local_in_projector: A2 attends to F'_local (off: A2 = A1).
         use_local_token: F_local goes to the language model.
         use_lca_self_attention: self-attention over the crops.
+        label_heads: dataset to expressions in order, where a linear head on F_L tells the labels
+            of that dataset, which mean something else than those that the model answers with.
     """
 
     model_type = "feallm"
@@ -72,6 +74,7 @@ class FeallmConfig(FaceModelConfig):
     use_local_in_projector: bool = True
     use_local_token: bool = True
     use_lca_self_attention: bool = True
+    label_heads: dict[str, list[str]] = field(default_factory=dict)
 
     def complete(self) -> None:
         """Fill in taps and crops, and check all fields."""

@@ -35,6 +35,12 @@ class FeallmModel(FaceModel):
             self.local_clue_aggregator = LocalClueAggregator(config)
         self.multi_perspective_projector = MultiPerspectiveProjector(config)
         self.language_model = AutoModel.from_config(config.text_config)
+        self.label_heads = nn.ModuleDict(
+            {
+                name: nn.Linear(config.levels[-1].channels, len(classes))
+                for name, classes in config.label_heads.items()
+            }
+        ).requires_grad_(False)
         self.post_init()
         self.train(self.training)
 
@@ -59,6 +65,19 @@ class FeallmModel(FaceModel):
         return tuple(
             to_map(hidden, shape) for hidden, shape in zip(taps, self.config.levels, strict=True)
         )
+
+    def dataset_labels(self, levels: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What the label heads say of faces.
+
+        Args:
+            levels: what ``vision_levels`` gave for P pictures.
+
+        Returns:
+            Dataset to logits (P, classes of that dataset).
+        """
+        dtype = next(self.multi_perspective_projector.parameters()).dtype
+        whole = levels[-1].mean((2, 3)).to(dtype)  # (P, C)
+        return {name: head(whole) for name, head in self.label_heads.items()}
 
     def local_crops(self, pixel_values: Tensor) -> Tensor | None:
         """The regions that the Local Clue Aggregator looks at, (P, R, 3, S, S); None without it."""
