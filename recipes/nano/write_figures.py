@@ -99,13 +99,13 @@ def overview_table(found: dict[str, Any]) -> str:
         "Official `validation` part, scored once. WAR is the accuracy, UAR the mean recall of the"
         " classes, in\nbrackets 95 % bootstrap intervals.\n\n"
     )
+    neutral, by_votes = votes["per_class"]["neutral"]["recall"], single["war_by_votes"]
     after = (
         "\n\nFER2013's own labels mean something else than the votes, so a head of their own tells"
-        f" them\n(`mien bench fer2013`); the votes' expression meets {number(single['war_by_votes'])}"
-        f" of them.\nRecall of neutral {number(votes['per_class']['neutral']['recall'])}. Calibration"
-        f" error {number(votes['ece'])}; cross entropy to the votes"
-        f" {number(votes['votes_cross_entropy'])},\nof which {number(votes['votes_entropy'])} is"
-        " the voters' own disagreement."
+        f" them\n(`mien bench fer2013`); the expression by votes meets {number(by_votes)} of them."
+        f"\nRecall of neutral {number(neutral)}. Calibration error {number(votes['ece'])}; cross"
+        f" entropy to the votes\n{number(votes['votes_cross_entropy'])}, of which"
+        f" {number(votes['votes_entropy'])} is the voters' own disagreement."
     )
     return before + table(("labels", "faces", "WAR (accuracy)", "UAR"), rows) + after
 
