@@ -30,7 +30,7 @@ from mien.bench.run import Outcome, run_model
 from mien.bench.source import SourceError, choose, open_source
 from mien.bench.suite import SuiteError, load_suite
 from mien.commands.bench_run import run_rescore
-from mien.engines import Answer, EngineError, Reply, Request
+from mien.engines import Answer, EngineError, Reply, Request, Responder
 from mien.engines.batches import batches
 from mien.engines.pictures import SURROUNDED
 from mien.faces import CropSpec, FinderError, make_finder
@@ -160,7 +160,7 @@ TOOLKITS: dict[str, type[PyFeat] | type[DeepFace] | type[Fer]] = {
 }
 
 
-class Baseline:
+class Baseline(Responder):
     """A toolkit as a responder; it is asked once about each face, whatever the questions.
 
     Args:
@@ -189,9 +189,6 @@ class Baseline:
             answers = dict(zip(crops, found, strict=True))
             for request in batch:
                 yield _as_reply(request.id, answers.get(id(request.images)))
-
-    def close(self) -> None:
-        """Holds nothing that could be freed."""
 
 
 def _as_reply(name: str, answer: Answer | None) -> Reply:

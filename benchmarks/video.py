@@ -90,6 +90,7 @@ def run_stream(clip: Path, fps: float, end: float | None) -> dict[str, float]:
 def run_one_by_one(clip: Path, fps: float, end: float | None) -> dict[str, float]:
     """The same frames, each searched whole and each face asked alone."""
     import mien
+    from mien.engines.analysis import ask_analysis
     from mien.faces import crop_face
     from mien.media import read_frames
 
@@ -98,8 +99,8 @@ def run_one_by_one(clip: Path, fps: float, end: float | None) -> dict[str, float
     for frame in read_frames(clip, rate=fps, end=end):
         frames += 1
         for face in analyzer.finder.find(frame.image):
-            crop = crop_face(frame.image, face, analyzer.engine.crop_spec)
-            analyzer.engine.answer([crop], numbers_only=True)
+            crop = crop_face(frame.image, face, analyzer.responder.crop_spec)
+            ask_analysis(analyzer.responder, [[crop]], ids=[str(faces)], words=False)
             faces += 1
     seconds = time.perf_counter() - start
     return {"frames": frames, "faces": faces, "frames_per_second": frames / seconds}

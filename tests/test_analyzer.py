@@ -7,9 +7,10 @@ from mien.engines import Answer, EngineError
 from mien.faces import CropSpec, WholeFinder
 from mien.media import Picture
 from mien.schema import Expression, Face
+from tests.responders import Answering
 
 
-class Echo:
+class Echo(Answering):
     """Answers with the mean grey of the crop, so that mixed-up rows would show."""
 
     name, action_units, crop_spec = "echo", (), CropSpec(size=8)

@@ -16,6 +16,7 @@ from mien.facs import LABEL_SETS
 from mien.media import Sampling
 from mien.schema import ActionUnit, Analysis, Expression, Face
 from tests.media.clips import animation, write_clip
+from tests.responders import Answering
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,7 +49,7 @@ class Patches:
         pass
 
 
-class Redness:
+class Redness(Answering):
     """Answers happiness as strong as the crop is red, and counts what it was asked."""
 
     name, action_units, crop_spec = "redness", (12,), CropSpec(size=8, scale=0.5, shift=0)

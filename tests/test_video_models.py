@@ -15,8 +15,7 @@ from mien import weights
 from mien.analyzer import Analyzer
 from mien.cli import app
 from mien.commands.models import installed_models
-from mien.engines import Answer, EngineError, load_engine
-from mien.engines.local import LocalClipEngine
+from mien.engines import Answer, EngineError, load_responder
 from mien.engines.track_clips import ClipFrames
 from mien.facs import LABEL_SETS
 from mien.media import Picture, Sampling
@@ -221,7 +220,7 @@ def test_videos_go_to_the_model_for_videos_where_it_is_installed(installation, c
     assert run(*arguments).exit_code == 0
     assert models_of() == {"face": {"mien/nano"}, "track": {"mien/nano"}}
     with pytest.raises(EngineError, match="mien/nano-video is not part of this installation"):
-        load_engine("mien/nano-video", device="cpu")
+        load_responder("mien/nano-video", device="cpu")
     missing = run(*arguments, "--model", "mien/nano-video")
     assert missing.exit_code == 2
     assert "use mien/nano" in " ".join(missing.output.split())
@@ -231,7 +230,7 @@ def test_videos_go_to_the_model_for_videos_where_it_is_installed(installation, c
     }
 
     installation()
-    assert isinstance(load_engine("mien/nano-video", device="cpu"), LocalClipEngine)
+    assert load_responder("mien/nano-video", device="cpu").clip_frames is not None
     assert [m["state"] for m in installed_models()] == ["ok", "ok"]
     assert run(*arguments).exit_code == 0
     assert models_of() == {"face": {"mien/nano"}, "track": {"mien/nano-video"}}
@@ -260,4 +259,4 @@ def test_pictures_do_not_load_the_video_model(installation, monkeypatch):
     picture = Picture("a.png", np.full((48, 48, 3), 90, np.uint8))
     (looked,) = analyzer.stream_pictures([picture])
     assert looked.rows[0].model == "mien/nano"
-    assert "clip_engine" not in vars(analyzer)
+    assert "clip_responder" not in vars(analyzer)

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from mien.engines.local import LocalEngine
+from mien.engines.local_responder import LocalResponder
 from mien.faces import CropSpec
 from mien.synth.dataset import make_dataset
 from mien.synth.face_models import loader
@@ -64,17 +64,19 @@ def main() -> None:
         )  # fmt: skip
     folder = train_words(photographs, rendered, encoder, options, precision)
 
-    engine = LocalEngine.from_folder(folder, name="mien/nano", device=torch.device("cpu"))
-    if not engine.model.config.calibration:
+    responder = LocalResponder.from_folder(
+        folder, name="mien/nano", device=torch.device("cpu"), batch_size=64
+    )
+    if not responder.core.model.config.calibration:
         log.info("calibrating")
-        calibrate(engine, photographs, rendered, folder)
+        calibrate(responder, photographs, rendered, folder)
     scores = options.out / "figures.json"
     if not scores.exists():
         log.info("scoring")
-        result = figures(engine, photographs, rendered, options.data)
+        result = figures(responder, photographs, rendered, options.data)
         scores.write_text(json.dumps(result, indent=1))
     if options.install:
-        log.info("installed in %s", export(engine, json.loads(scores.read_text()), options.out))
+        log.info("installed in %s", export(responder, json.loads(scores.read_text()), options.out))
 
 
 def rendered_faces(options: argparse.Namespace) -> Rendered:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from mien.engines.local import LocalEngine
+from mien.engines.local_responder import LocalResponder
 from mien.metrics import fit_temperature
 
 from .photographs import Photographs
@@ -17,12 +18,12 @@ from .score_units import best_thresholds
 
 
 def raw_scores(
-    engine: LocalEngine, images: NDArray[np.uint8], *, batch_size: int = 64
+    responder: LocalResponder, images: NDArray[np.uint8], *, batch_size: int = 64
 ) -> list[NDArray[np.float32]]:
     """Uncalibrated log-likelihoods of all candidates.
 
     Args:
-        engine: the model.
+        responder: the model.
         images: (N, H, W) grey faces.
         batch_size: faces at a time.
 
@@ -32,7 +33,9 @@ def raw_scores(
     batches = []
     for start in range(0, len(images), batch_size):
         grey = images[start : start + batch_size]
-        batches.append(engine.scores([np.repeat(face[..., None], 3, -1) for face in grey]))
+        crops = [np.repeat(face[..., None], 3, -1) for face in grey]
+        with torch.inference_mode():
+            batches.append(responder.core.look(crops).scores)
     return [np.concatenate(group) for group in zip(*batches, strict=True)]
 
 
@@ -85,20 +88,20 @@ def votes_temperature(scores: NDArray[np.floating], votes: NDArray[np.floating])
 
 
 def calibrate(
-    engine: LocalEngine, photographs: Photographs, rendered: Rendered, folder: Path
+    responder: LocalResponder, photographs: Photographs, rendered: Rendered, folder: Path
 ) -> None:
     """Calibrates a model on the selection split, and saves its config.
 
     Args:
-        engine: the model; its config is changed.
+        responder: the model; its config is changed.
         photographs: for the expression; only the "select" part is read.
         rendered: rendered faces, whose units are certain; only "select" as well.
         folder: where the model's config is saved.
     """
     voted, drawn = photographs.where("select"), rendered.where("select")
-    expression, *_ = raw_scores(engine, photographs.images[voted])
-    _, *groups = raw_scores(engine, rendered.images[drawn])
-    engine.model.config.calibration = fit_calibration(
+    expression, *_ = raw_scores(responder, photographs.images[voted])
+    _, *groups = raw_scores(responder, rendered.images[drawn])
+    responder.core.model.config.calibration = fit_calibration(
         expression, photographs.votes[voted], np.stack(groups, axis=1), rendered.known()[drawn]
     )
-    engine.model.config.save_pretrained(folder)
+    responder.core.model.config.save_pretrained(folder)

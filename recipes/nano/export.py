@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mien.engines.local import LocalEngine
+from mien.engines.local_responder import LocalResponder
 from mien.weights import weights_dir, write_manifest
 
 LICENCE = "weights: research use (trained on the pictures of FER2013)"
@@ -19,11 +19,11 @@ TRAINED_ON = (
 )
 
 
-def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
+def export(responder: LocalResponder, figures: dict[str, Any], run: Path) -> Path:
     """Writes `mien/weights/nano` and its manifest entry.
 
     Args:
-        engine: the calibrated model.
+        responder: the calibrated model.
         figures: from `score.figures`.
         run: folder of the run, for the curves.
 
@@ -32,13 +32,13 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
     """
     folder = weights_dir("nano")
     folder.mkdir(exist_ok=True)
-    parameters = sum(p.numel() for p in engine.model.parameters())
-    config = engine.model.config
+    parameters = sum(p.numel() for p in responder.core.model.parameters())
+    config = responder.core.model.config
     for part in (config, config.vision_config, config.text_config):
         part._name_or_path = ""  # the folder of this machine says nothing to others
-    engine.model.to(torch.float16).save_pretrained(folder)
-    engine.model.to(torch.float32)
-    engine.processor.save_pretrained(folder)
+    responder.core.model.to(torch.float16).save_pretrained(folder)
+    responder.core.model.to(torch.float32)
+    responder.core.processor.save_pretrained(folder)
     votes, text = figures["ferplus_validation"], figures["text"]
     bench = figures["feabench_synth"]["nano"]
     about = {
@@ -46,7 +46,7 @@ def export(engine: LocalEngine, figures: dict[str, Any], run: Path) -> Path:
         "parameters": parameters,
         "licence": LICENCE,
         "trained_on": TRAINED_ON,
-        "action_units": list(engine.action_units),
+        "action_units": list(responder.action_units),
         "headline": {
             "FERPlus validation WAR": votes["war"],
             "FERPlus validation UAR": votes["uar"],

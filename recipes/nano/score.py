@@ -16,7 +16,7 @@ from PIL import Image
 
 from mien._version import __version__
 from mien.analyzer import Analyzer
-from mien.engines.local import LocalEngine
+from mien.engines.local_responder import LocalResponder
 from mien.faces import make_finder
 from mien.language import check_reasons, parse
 from mien.media import Picture
@@ -32,18 +32,18 @@ TEXTS = 500
 
 
 def figures(
-    engine: LocalEngine, photographs: Photographs, rendered: Rendered, data: Path
+    responder: LocalResponder, photographs: Photographs, rendered: Rendered, data: Path
 ) -> dict[str, Any]:
     """All figures of the card.
 
     Args:
-        engine: the finished model.
+        responder: the finished model.
         photographs: FERPlus.
         rendered: rendered faces, which the baselines for units are fitted on.
         data: folder with `lfw_expressions.parquet`.
     """
     rows = photographs.where("validation")
-    whole = Analyzer(engine, make_finder("whole"), batch_size=64)
+    whole = Analyzer(responder, make_finder("whole"), batch_size=64)
     pictures = [
         Picture(str(i), np.repeat(photographs.images[i][..., None], 3, -1), None) for i in rows
     ]
@@ -56,12 +56,14 @@ def figures(
         "versions": {"mien": __version__, "torch": torch.__version__},
         "ferplus_validation": ferplus_scores(photographs, rows, looked),
         "fer2013_validation": {
-            **single_scores(photographs.single[rows], own_labels(engine, photographs.images[rows])),
+            **single_scores(
+                photographs.single[rows], own_labels(responder, photographs.images[rows])
+            ),
             "war_by_votes": single_scores(photographs.single[rows], by_votes(looked))["war"],
         },
-        "lfw": lfw_scores(engine, data / "lfw_expressions.parquet"),
-        "lfw_units": photo_scores(engine, data / "lfw_expressions.parquet"),
-        "feabench_synth": feabench_scores(engine, rendered),
+        "lfw": lfw_scores(responder, data / "lfw_expressions.parquet"),
+        "lfw_units": photo_scores(responder, data / "lfw_expressions.parquet"),
+        "feabench_synth": feabench_scores(responder, rendered),
         "text": text_scores([row for item in told for row in item.rows]),
     }
 
@@ -90,13 +92,13 @@ def ferplus_scores(
     }
 
 
-def own_labels(engine: LocalEngine, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+def own_labels(responder: LocalResponder, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """(N,) what the head for FER2013's own labels calls grey faces (N, H, W)."""
     called = []
     for start in range(0, len(images), 64):
         crops = [np.repeat(face[..., None], 3, -1) for face in images[start : start + 64]]
         with torch.inference_mode():
-            called.append(engine.core.look(crops).labels["fer2013"].argmax(1))
+            called.append(responder.core.look(crops).labels["fer2013"].argmax(1))
     return np.concatenate(called)
 
 
@@ -169,7 +171,7 @@ def _uar_interval(truth: Sequence[str], predicted: Sequence[str | None]) -> tupl
     return (round(found.low, 4), round(found.high, 4))
 
 
-def lfw_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
+def lfw_scores(responder: LocalResponder, path: Path) -> dict[str, Any]:
     """LFW expressions, which nano never saw: faces found by MediaPipe, and as given."""
     truth = pq.read_table(path, columns=["label"]).column("label").to_pylist()
     images = [
@@ -178,7 +180,7 @@ def lfw_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
     keep = [i for i, label in enumerate(truth) if label in SINGLE_CLASSES]
     result: dict[str, Any] = {}
     for name in ("mediapipe", "whole"):
-        analyzer = Analyzer(engine, make_finder(name), batch_size=64)
+        analyzer = Analyzer(responder, make_finder(name), batch_size=64)
         pictures = [Picture(str(i), images[i], None) for i in keep]
         rows = [item.rows[0] for item in analyzer.stream_pictures(pictures, numbers=True)]
         labels = [truth[i] for i in keep]

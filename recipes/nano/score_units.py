@@ -14,7 +14,7 @@ from PIL import Image
 
 from mien import arkit
 from mien.analyzer import Analyzer
-from mien.engines.local import LocalEngine
+from mien.engines.local_responder import LocalResponder
 from mien.faces import Finder, make_finder
 from mien.media import Picture
 from mien.metrics import (
@@ -122,20 +122,20 @@ def answers(rows: Sequence[Analysis]) -> tuple[Table, Table, Table]:
     return result[0], result[1], result[2]
 
 
-def feabench_scores(engine: LocalEngine, rendered: Rendered) -> dict[str, Any]:
+def feabench_scores(responder: LocalResponder, rendered: Rendered) -> dict[str, Any]:
     """FEABench-Synth v1, the pictures as a user would give them, beside two baselines.
 
     The baselines read MediaPipe's points of the same pictures; their thresholds are the best ones
     on the rendered faces that nano was trained on.
 
     Args:
-        engine: the finished model.
+        responder: the finished model.
         rendered: faces to fit the baselines on.
     """
     bench = load_feabench()
     samples, images = zip(*bench, strict=True)
     finder = make_finder("mediapipe")
-    analyzer = Analyzer(engine, finder, batch_size=64)
+    analyzer = Analyzer(responder, finder, batch_size=64)
     pictures = [
         Picture(sample.id, image, None) for sample, image in zip(samples, images, strict=True)
     ]
@@ -235,16 +235,16 @@ def measure(
     return points, shapes, names
 
 
-def photo_scores(engine: LocalEngine, path: Path) -> dict[str, Any]:
+def photo_scores(responder: LocalResponder, path: Path) -> dict[str, Any]:
     """Units on LFW photographs, where no unit labels exist: do they follow what can be measured?
 
     Args:
-        engine: the finished model.
+        responder: the finished model.
         path: `lfw_expressions.parquet`.
     """
     labels = pq.read_table(path, columns=["label"]).column("label").to_pylist()
     finder = make_finder("mediapipe")
-    analyzer = Analyzer(engine, finder, batch_size=64)
+    analyzer = Analyzer(responder, finder, batch_size=64)
     images = [
         np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in encoded_pictures(path)
     ]

@@ -1,4 +1,4 @@
-"""Media to faces to engine to `Analysis`: a stream that batches faces over pictures and frames."""
+"""Media to faces to model to `Analysis`: a stream that batches faces over pictures and frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
-from itertools import groupby, islice
+from itertools import count, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.apex import apex_faces
-from mien.engines import Answer, ClipEngine, Engine, EngineError, ReadsPriors, load_engine
+from mien.engines import Answer, EngineError, Responder, load_responder
+from mien.engines.analysis import ask_analysis
 from mien.engines.load import PICTURES, default_clip_model
 from mien.engines.track_clips import ClipFrames, TrackClips
 from mien.faces import Finder, Follower, Tracker, crop_face, make_finder
@@ -51,36 +52,37 @@ class Analyzer:
     """Looks at the faces in pictures and clips.
 
     Args:
-        engine: who answers about pictures and frames.
+        responder: who answers about pictures and frames.
         finder: who finds the faces.
         batch_size: faces answered at a time.
         clips: makes who answers about the tracks of clips as a whole; called before the first clip.
-            By default it is `engine`, where that reads clips; else tracks are summaries of their
-            frames.
-        clip_frames: which frames of a track such an engine is shown.
+            By default it is `responder`, where that reads clips; else tracks are summaries of
+            their frames.
+        clip_frames: which frames of a track such a model is shown.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        responder: Responder,
         finder: Finder,
         *,
         batch_size: int = 16,
-        clips: Callable[[], ClipEngine] | None = None,
+        clips: Callable[[], Responder] | None = None,
         clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        self.engine, self.finder, self.batch_size = engine, finder, batch_size
-        self._make_clip_engine, self.clip_frames = clips, clip_frames
+        self.responder, self.finder, self.batch_size = responder, finder, batch_size
+        self._make_clip_responder, self.clip_frames = clips, clip_frames
         self._process = os.getpid()
+        self._ids = map(str, count())
 
     @cached_property
-    def clip_engine(self) -> ClipEngine | None:
+    def clip_responder(self) -> Responder | None:
         """Who answers about the tracks of clips as a whole; None where frames are summed up."""
-        if self._make_clip_engine is not None:
-            return self._make_clip_engine()
-        return self.engine if isinstance(self.engine, ClipEngine) else None
+        if self._make_clip_responder is not None:
+            return self._make_clip_responder()
+        return None if self.responder.clip_frames is None else self.responder
 
     def analyze(
         self,
@@ -150,7 +152,7 @@ class Analyzer:
     ) -> Iterator[Looked]:
         """The frames of one clip, then the clip.
 
-        Frames are answered in numbers only. Tracks are answered by the engine that reads clips, or
+        Frames are answered in numbers only. Tracks are answered by the model that reads clips, or
         summed up, with text for the apex, where there is none. Frames are read ahead by a thread, a
         few at a time.
 
@@ -161,13 +163,13 @@ class Analyzer:
             sampling: which frames to look at.
         """
         self._check_process()
-        timeline = Timeline(name, self.engine.name)
+        timeline = Timeline(name, self.responder.name)
         faults: list[str] = []
         frames = self._followed(origin, timeline, sampling, faults)
         clips: TrackClips | None = None
-        if self.clip_engine is not None:
+        if self.clip_responder is not None:
             clips = TrackClips(
-                self.clip_engine, self.clip_frames, batch_size=self.batch_size, numbers=numbers
+                self.clip_responder, self.clip_frames, batch_size=self.batch_size, numbers=numbers
             )
         for looked in self._answered(frames, numbers=True):
             looked.part = "frame"
@@ -225,7 +227,7 @@ class Analyzer:
         wanted = apex_faces(origin, tracks, self.finder)
         written: dict[int | None, Answer] = {}
         while batch := [
-            (row.track, crop_face(image, face, self.engine.crop_spec))
+            (row.track, crop_face(image, face, self.responder.crop_spec))
             for row, image, face in islice(wanted, self.batch_size)
         ]:
             crops = [crop for _, crop in batch]
@@ -255,12 +257,10 @@ class Analyzer:
         yield from self._finished(pending)
 
     def _cut(self, entry: Pending, image: NDArray[np.uint8]) -> Iterator[_Asked]:
-        """The faces of a picture as the engine takes them."""
-        priors: Sequence[FacePriors | None] = [None] * len(entry.faces)
-        if isinstance(self.engine, ReadsPriors):
-            priors = self.engine.face_priors(image, entry.faces)
+        """The faces of a picture as the model takes them."""
+        priors = self.responder.face_priors(image, entry.faces)
         for face, known in zip(entry.faces, priors, strict=True):
-            yield entry, crop_face(image, face, self.engine.crop_spec), known
+            yield entry, crop_face(image, face, self.responder.crop_spec), known
 
     def _answer(self, queue: deque[_Asked], *, numbers: bool) -> None:
         """Answers the next batch of faces, in order."""
@@ -278,12 +278,11 @@ class Analyzer:
         *,
         numbers: bool,
     ) -> list[Answer]:
-        """The engine's answers; failed ones where it gives none."""
+        """The model's answers; failed ones where it gives none."""
+        clips, known = [[crop] for crop in crops], [[one] for one in priors]
+        ids = [next(self._ids) for _ in crops]
         try:
-            if isinstance(self.engine, ClipEngine):  # a picture is a clip of one frame
-                clips, known = [[crop] for crop in crops], [[one] for one in priors]
-                return self.engine.answer_clips(clips, known, numbers_only=numbers)
-            return self.engine.answer(crops, numbers_only=numbers)
+            return ask_analysis(self.responder, clips, ids=ids, priors=known, words=not numbers)
         except EngineError as error:
             return [Answer(status="failed", warnings=(str(error),))] * len(crops)
 
@@ -294,7 +293,7 @@ class Analyzer:
                 entry.picture.source,
                 entry.picture.image,
                 entry.faces,
-                list(rows_of(entry, self.engine.name)),
+                list(rows_of(entry, self.responder.name)),
                 going_on=entry.going_on,
             )
 
@@ -328,29 +327,30 @@ def load(
         ValueError: if there is no such finder.
     """
     finder = make_finder(faces)
-    engine = load_engine(
+    responder = load_responder(
         model or PICTURES,
         device=device,
         batch_size=batch_size,
         endpoint=endpoint,
         key_env=key_env,
+        concurrency=min(batch_size, 8),
         quantize=quantize,
     )
     clip_model = default_clip_model() if model is None else None
     return Analyzer(
-        engine,
+        responder,
         finder,
         batch_size=batch_size,
-        clips=partial(_clip_engine, clip_model, device) if clip_model is not None else None,
+        clips=partial(_clip_responder, clip_model, device) if clip_model is not None else None,
         clip_frames=clip_frames,
     )
 
 
-def _clip_engine(model: str, device: str) -> ClipEngine:
-    engine = load_engine(model, device=device)
-    if not isinstance(engine, ClipEngine):
+def _clip_responder(model: str, device: str) -> Responder:
+    responder = load_responder(model, device=device)
+    if responder.clip_frames is None:
         raise EngineError(f"{model} reads no clips; reinstall mien")
-    return engine
+    return responder
 
 
 def analyze(

@@ -10,7 +10,7 @@ import numpy as np
 from mien.bench.run import Outcome, run_model
 from mien.bench.source import Chosen, Source, choose
 from mien.bench.suite import SourceSpec, Suite, TaskSpec
-from mien.engines.request import Reply, Request
+from mien.engines.request import Reply, Request, Responder
 from mien.faces import CropSpec, WholeFinder
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
@@ -73,7 +73,7 @@ def source(samples: Iterable[Sample] = SAMPLES, *, broken: str = "") -> Source:
     return Source(lambda: iter(kept), pictures)
 
 
-class Scripted:
+class Scripted(Responder):
     """Answers from a table of item id to text; None fails, and so does what is not in it."""
 
     crop_spec = CropSpec(size=24)
@@ -105,9 +105,6 @@ class Scripted:
                 yield Reply(request.id, "failed", error="hung up")
             else:
                 yield self.make(request, text)
-
-    def close(self) -> None:
-        pass
 
 
 TRUE_ANSWERS = {

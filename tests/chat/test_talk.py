@@ -9,7 +9,7 @@ import pytest
 import mien
 from mien.chat import Chat, ChatError, NoFaceError, Turn
 from mien.chat.hold import faults_of
-from mien.engines import EngineError, Reply
+from mien.engines import EngineError, Reply, Responder
 from mien.engines.pictures import SURROUNDED
 from mien.language import check_reasons, parse
 from mien.language.questions import read_question
@@ -35,13 +35,16 @@ class Two:
         return [Face(box=(0.0, 0.0, 40.0, 40.0)), Face(box=(30.0, 30.0, 60.0, 60.0))]
 
 
-class Model:
+class Model(Responder):
     """Says what it is told to, and keeps what it was asked."""
 
     name, crop_spec = "scripted", SURROUNDED
 
     def __init__(self, *texts, error=None):
         self.texts, self.error, self.asked = list(texts), error, []
+
+    def identity(self):
+        return {"model": self.name}
 
     def respond(self, requests):
         for request in requests:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mien
-from mien.engines import EngineError, Request, load_engine, load_responder
+from mien.engines import EngineError, Request, load_responder
 from mien.engines.hugging_face import HuggingFaceResponder
 from mien.engines.load import Destination, destination
 from mien.engines.local_responder import LocalResponder
@@ -45,13 +45,13 @@ def test_folders_go_to_whom_they_belong(tiny_folder, tmp_path):
 def test_unknown_names_list_the_forms():
     for name in ("mien/giga", "openai:", "hf:", "nonsense:x"):
         with pytest.raises(EngineError, match=r"recorded:FILE\.jsonl"):
-            load_engine(name)
+            load_responder(name)
 
 
 def test_adapters_are_no_model_yet(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(EngineError, match=f"mien merge {tmp_path} --out"):
-        load_engine(str(tmp_path))
+        load_responder(str(tmp_path))
 
 
 def test_address_of_the_endpoint(monkeypatch):

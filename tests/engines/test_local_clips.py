@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mien.engines import ClipEngine, ReadsPriors, Request
-from mien.engines.local import LocalClipEngine, LocalEngine
-from mien.engines.local_clip_responder import LocalClipResponder
+from mien.engines import Request
+from mien.engines.analysis import ask_analysis
 from mien.engines.local_model import LocalModel
 from mien.engines.local_responder import LocalResponder
 from mien.language import prompt_for
@@ -27,13 +26,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def engine(folder):
-    return LocalEngine.from_folder(folder, name="emo", device=CPU)
+def core(folder):
+    return LocalModel.from_folder(folder, name="emo", device=CPU)
 
 
 @pytest.fixture(scope="module")
-def responder(engine):
-    return LocalClipResponder(engine.core, batch_size=8)
+def responder(core):
+    return LocalResponder(core, batch_size=8)
 
 
 def crops(count):
@@ -72,18 +71,18 @@ def alone(core, clip, known, words=None):
 
 
 @torch.inference_mode()
-def test_clips_of_different_lengths_in_a_batch_are_as_each_alone(engine):
-    seen = engine.core.look(CLIPS, PRIORS)
+def test_clips_of_different_lengths_in_a_batch_are_as_each_alone(core):
+    seen = core.look(CLIPS, PRIORS)
     for row, (clip, known) in enumerate(zip(CLIPS, PRIORS, strict=True)):
-        _, expected = alone(engine.core, clip, known)
+        _, expected = alone(core, clip, known)
         for found, group in zip(seen.scores, expected, strict=True):
             assert np.allclose(found[row], group[0].numpy(), atol=1e-4)
 
 
 @torch.inference_mode()
-def test_priors_and_the_order_of_frames_matter(engine):
+def test_priors_and_the_order_of_frames_matter(core):
     def scores(clip, known):
-        return engine.core.look([clip], [known]).scores[0][0]
+        return core.look([clip], [known]).scores[0][0]
 
     clip, known = CLIPS[0], PRIORS[0]
     base = scores(clip, known)
@@ -93,44 +92,49 @@ def test_priors_and_the_order_of_frames_matter(engine):
 
 
 @torch.inference_mode()
-def test_mirror_images_are_averaged_only_where_no_priors_are_given(engine):
+def test_mirror_images_are_averaged_only_where_no_priors_are_given(core):
     clip = CLIPS[0]
     mirrored = [frame[:, ::-1] for frame in clip]
-    views = [engine.core.look([c], [[None] * 3]).scores[0][0] for c in (clip, mirrored)]
+    views = [core.look([c], [[None] * 3]).scores[0][0] for c in (clip, mirrored)]
     assert not np.allclose(*views, atol=1e-5)
-    both = engine.core.look([clip]).scores[0][0]
+    both = core.look([clip]).scores[0][0]
     assert np.allclose(both, (views[0] + views[1]) / 2, atol=1e-4)
 
 
-def test_answers_of_clips(engine):
-    assert isinstance(engine, LocalClipEngine)
-    assert isinstance(engine, ClipEngine)
-    assert engine.clip_frames == 3
-    answers = engine.answer_clips(CLIPS, PRIORS)
-    for clip, known, answer in zip(CLIPS, PRIORS, answers, strict=True):
-        (single,) = engine.answer_clips([clip], [known])
+def answers(responder, clips, priors, **options):
+    ids = [str(i) for i in range(len(clips))]
+    return ask_analysis(responder, clips, ids=ids, priors=priors, **options)
+
+
+def test_answers_of_clips(responder):
+    assert responder.clip_frames == 3
+    many = answers(responder, CLIPS, PRIORS)
+    for clip, known, answer in zip(CLIPS, PRIORS, many, strict=True):
+        (single,) = answers(responder, [clip], [known])
         assert single.text == answer.text
         assert single.expression.scores == pytest.approx(answer.expression.scores, abs=1e-4)
         assert answer.text.startswith(answer.expression.label.capitalize())
-    assert [a.text for a in engine.answer_clips(CLIPS, PRIORS, numbers_only=True)] == [None] * 3
-    assert engine.answer_clips([], []) == []
+    silent = answers(responder, CLIPS, PRIORS, words=False)
+    assert [a.text for a in silent] == [None] * 3
+    for one, other in zip(many, silent, strict=True):
+        assert one.expression.scores == pytest.approx(other.expression.scores, abs=1e-5)
 
 
-def test_a_model_of_pictures_is_no_clip_engine(tiny_folder):
-    engine = LocalEngine.from_folder(tiny_folder, name="tiny", device=CPU)
-    assert not isinstance(engine, ClipEngine)
-    assert not isinstance(LocalResponder(engine.core), ReadsPriors)
+def test_a_model_of_pictures_reads_no_clips(tiny_folder):
+    responder = LocalResponder.from_folder(tiny_folder, name="tiny", device=CPU)
+    assert responder.clip_frames is None
+    assert responder.face_priors(crops(1)[0], [FACE, FACE]) == [None, None]
     with pytest.raises(ValueError, match="tiny reads pictures, not clips"):
-        engine.core.look([crops(2)])
+        responder.core.look([crops(2)])
 
 
 POINTS = RNG.normal(32, 8, (478, 3)).astype(np.float32)
 FACE = Face((10.0, 10.0, 50.0, 50.0), 0.9, POINTS, {"jawOpen": 0.5}, Pose(1.0, 2.0, 3.0))
 
 
-def test_priors_are_what_the_finder_found(engine):
+def test_priors_are_what_the_finder_found(responder):
     box = Face((0.0, 0.0, 64.0, 64.0))
-    full, bare = engine.face_priors(crops(1)[0], [FACE, box])
+    full, bare = responder.face_priors(crops(1)[0], [FACE, box])
     assert full.landmarks is FACE.landmarks
     assert (full.layout, full.pose, full.blendshapes) == (
         "mediapipe478",
@@ -138,12 +142,12 @@ def test_priors_are_what_the_finder_found(engine):
         dict(FACE.blendshapes),
     )
     assert bare.is_empty  # but a face, whose embedding the model makes
-    assert engine.face_priors(crops(1)[0], []) == []
+    assert responder.face_priors(crops(1)[0], []) == []
 
 
-def test_the_embedding_is_that_of_the_models_own_encoder(engine):
+def test_the_embedding_is_that_of_the_models_own_encoder(core):
     """It is the mean over the patches, and the encoder runs once on each face."""
-    core, clip, runs = engine.core, crops(3), []
+    clip, runs = crops(3), []
     tower = core.model.model.vision_tower
     vectors = EncoderEmbedding(core.model, core.processor.image_processor)(clip)
     pixels = core.processor.image_processor(clip, return_tensors="pt")["pixel_values"]
@@ -201,15 +205,6 @@ def request(number, prompt, **changes):
     clip, known = CLIPS[number], PRIORS[number]
     made = Request(f"{number} {prompt}", tuple(clip), prompt, max_tokens=8, priors=tuple(known))
     return replace(made, **changes)
-
-
-def test_the_responder_reads_a_clip_as_one(responder, engine):
-    asked = [request(i, prompt_for("analysis")) for i in range(3)]
-    replies = list(responder.respond(asked))
-    answers = engine.answer_clips(CLIPS, PRIORS, numbers_only=True)
-    for reply, answer in zip(replies, answers, strict=True):
-        assert reply.warnings == ()
-        assert reply.numbers.expression.scores == pytest.approx(answer.expression.scores, abs=1e-4)
 
 
 @torch.inference_mode()

@@ -9,10 +9,12 @@ from transformers import LlamaConfig, ResNetConfig
 
 from mien.engines import quantize
 from mien.engines.base import EngineError
-from mien.engines.load import load_engine, load_responder
+from mien.engines.load import load_responder
 from mien.engines.local_model import begun
 from mien.engines.quantize import KEPT, quantization
+from mien.engines.request import Request
 from mien.facs import LABEL_SETS
+from mien.language import prompt_for
 from mien.models import (
     FeallmConfig,
     FeallmForConditionalGeneration,
@@ -69,23 +71,24 @@ def faces():
 @needs_kernels
 @pytest.mark.parametrize(("kind", "closest"), [("8bit", 0.02), ("4bit", 0.3)])
 def test_the_decoder_alone_is_quantised(folder, kind, closest):
-    whole = load_engine(folder, device="cpu")
-    small = load_engine(folder, device="cpu", quantize=kind)
-    kinds = {name: type(m).__name__ for name, m in small.model.named_modules()}
+    whole = load_responder(folder, device="cpu")
+    small = load_responder(folder, device="cpu", quantize=kind)
+    kinds = {name: type(m).__name__ for name, m in small.core.model.named_modules()}
     changed = {name for name, kind in kinds.items() if kind in ("Linear8bitLt", "Linear4bit")}
     assert len(changed) == 2 * 7
     assert all(name.startswith("model.language_model.layers") for name in changed)
-    expected, got = whole.scores(faces()), small.scores(faces())
+    with torch.inference_mode():
+        expected, got = (one.core.look(faces()).scores for one in (whole, small))
     for a, b in zip(expected, got, strict=True):
         assert np.abs(a - b).max() < closest * 10
         assert not np.array_equal(a, b)
     assert small.core.identity()["quantized"] == f"bitsandbytes {kind}"
-    (answer,) = small.answer(faces())
-    assert answer.text
+    (reply,) = small.respond([Request("a", tuple(faces()), prompt_for("analysis"))])
+    assert reply.text
 
 
 def test_names_of_kept_modules_are_those_of_the_models(folder):
-    model = load_engine(folder, device="cpu").model
+    model = load_responder(folder, device="cpu").core.model
     own = {f"model.{name}" for name in model.own_modules}
     assert own | {"model.vision_tower", "lm_head"} <= set(KEPT)
     assert all(any(n == name for n, _ in model.named_modules()) for name in own)
@@ -100,9 +103,8 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_wrong_kinds_and_models_are_named():
     with pytest.raises(EngineError, match="use 8bit or 4bit"):
         quantization("3bit", compute=torch.float32)
-    for load in (load_engine, load_responder):
-        with pytest.raises(EngineError, match="for language models on this machine"):
-            load("openai:x@http://localhost:1/v1", quantize="8bit")
+    with pytest.raises(EngineError, match="for language models on this machine"):
+        load_responder("openai:x@http://localhost:1/v1", quantize="8bit")
 
 
 def test_answers_begin_as_the_template_writes_them():

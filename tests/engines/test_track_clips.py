@@ -4,10 +4,11 @@ from mien.engines.base import Answer
 from mien.engines.track_clips import ClipFrames, TrackClips
 from mien.faces import CropSpec
 from mien.schema import ActionUnit, Analysis, Expression
+from tests.responders import Answering
 
 
-class Clips:
-    """An engine that was asked already."""
+class Clips(Answering):
+    """A model that was asked already."""
 
     name, crop_spec, clip_frames = "clips", CropSpec(48), 4
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from mien.engines.load import load_engine
+from mien.engines import Request, load_responder
+from mien.language import prompt_for
 from mien.models.multimodal import LORA_TARGETS
 from mien.partfile import SinkError
 from mien.train.compose import compose
@@ -64,10 +64,10 @@ def test_logits_are_the_same_and_transformers_loads_it(trained, tmp_path):
     assert AutoProcessor.from_pretrained(tmp_path / "whole").num_image_tokens == 17
     with torch.no_grad():
         assert torch.allclose(again(**inputs).logits, logits, atol=1e-4)
-    engine = load_engine(str(tmp_path / "whole"), device="cpu")
-    picture = Image.fromarray(np.zeros((32, 32, 3), np.uint8))
-    (answer,) = engine.answer([np.asarray(picture)])
-    assert answer.text
+    responder = load_responder(str(tmp_path / "whole"), device="cpu")
+    picture = np.zeros((32, 32, 3), np.uint8)
+    (reply,) = responder.respond([Request("a", (picture,), prompt_for("analysis"))])
+    assert reply.text
 
 
 def test_dtype_is_that_of_the_base_or_the_asked_one(trained):

@@ -19,7 +19,7 @@ from mien.bench.sample_faces import NoFaceError, find_faces
 from mien.bench.source import SAMPLES_FILE, Chosen, Picture, Source
 from mien.bench.suite import Suite, TaskSpec
 from mien.bench.task_labels import tasks_for
-from mien.engines import EngineError, ReadsPriors
+from mien.engines import EngineError
 from mien.engines.request import Reply, Request, Responder
 from mien.faces import Finder, crop_face
 from mien.partfile import write_whole
@@ -113,8 +113,7 @@ def run_model(
         StoreError: if the folder holds answers that may not be mixed with these.
         mien.partfile.SinkError: if an answer cannot be written.
     """
-    if (expect := getattr(responder, "expect", None)) is not None:  # answers that were recorded
-        expect(item_ids(suite, chosen))
+    responder.expect(item_ids(suite, chosen))
     with AnswerStore(folder, header_of(suite, chosen, responder, scoring=scoring)) as store:
         _write_samples(folder, chosen)
         write_run(folder, suite, chosen, responder, limit=limit)
@@ -148,7 +147,7 @@ class _Asked:
         self.suite, self.source, self.finder, self.store = suite, source, finder, store
         self.spec, self.scoring, self.keep_failed = responder.crop_spec, scoring, keep_failed
         self.advance = advance
-        self.reader = responder if isinstance(responder, ReadsPriors) else None
+        self.face_priors = responder.face_priors
         self.pending: set[str] = set()
         self.failures: Counter[str] = Counter()
 
@@ -189,9 +188,7 @@ class _Asked:
 
     def _priors(self, found: list[tuple[Picture, Face]]) -> tuple[FacePriors | None, ...]:
         """What the finder knows of the faces, for a model that wants to know."""
-        if self.reader is None:
-            return ()
-        return tuple(self.reader.face_priors(picture, [face])[0] for picture, face in found)
+        return tuple(self.face_priors(picture, [face])[0] for picture, face in found)
 
     def take(self, reply: Reply) -> None:
         """Keeps a reply.

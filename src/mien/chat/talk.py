@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.chat.hold import faults_of, known_of
-from mien.engines import Answer, EngineError, ReadsPriors, Request, Responder, load_responder
+from mien.engines import Answer, EngineError, Request, Responder, load_responder
+from mien.engines.analysis import ask_analysis
 from mien.engines.answers import task_of
 from mien.engines.load import EMBEDDED
-from mien.engines.prompted import PromptedEngine
 from mien.faces import Finder, can_be_whole, crop_face, make_finder
-from mien.language import label_line, prompt_for
+from mien.language import label_line
 from mien.language.questions import Question, read_question
 from mien.language.replies import reply
 from mien.language.words import load
@@ -137,7 +137,6 @@ class Chat:
             model, device=device, endpoint=endpoint, key_env=key_env, batch_size=1
         )
         self.seed = seed
-        self._reads_itself = _gives_numbers(self.responder)
         self.words: Words = words
         if words == "auto":
             plain = self.responder.name in EMBEDDED
@@ -163,7 +162,7 @@ class Chat:
     @property
     def sends_to(self) -> str | None:
         """The host that faces are sent to; None where they stay on this machine."""
-        return getattr(self.responder, "sends_to", None)
+        return self.responder.sends_to
 
     def choose(self, face: int) -> None:
         """Goes on with another face; the talk about it, if there was one, goes on too.
@@ -175,9 +174,7 @@ class Chat:
         self._check(face)
         if face not in self._numbers:
             crop = crop_face(self.image, self.faces[face], self.responder.crop_spec)
-            known: tuple[FacePriors | None, ...] = ()
-            if isinstance(self.responder, ReadsPriors):
-                known = tuple(self.responder.face_priors(self.image, [self.faces[face]]))
+            known = tuple(self.responder.face_priors(self.image, [self.faces[face]]))
             self._numbers[face] = self._read(crop, known)
             self._crops[face], self._priors[face] = crop, known
         self.face = face
@@ -239,14 +236,8 @@ class Chat:
 
     def _read(self, crop: NDArray[np.uint8], priors: tuple[FacePriors | None, ...]) -> Answer:
         """The numbers of a face."""
-        if not self._reads_itself:
-            (answer,) = PromptedEngine(self.responder).answer([crop])
-        else:
-            request = Request(
-                "numbers", (crop,), prompt_for("analysis"), max_tokens=1, priors=priors
-            )
-            (said,) = self.responder.respond([request])
-            answer = said.numbers or Answer("failed", warnings=(said.error or "no numbers",))
+        words = not self.responder.gives_numbers  # the others say in words what they know
+        (answer,) = ask_analysis(self.responder, [[crop]], ids=["0"], priors=[priors], words=words)
         if answer.status == "failed":
             raise EngineError(
                 f"{self.responder.name} gave no numbers: {'; '.join(answer.warnings)}"
@@ -269,7 +260,7 @@ class Chat:
             (self._crops[self.face],),
             question,
             system=None
-            if self._reads_itself
+            if self.responder.gives_numbers
             else _system(label_line(known.expression, known.present)),
             history=self._history(),
             max_tokens=MAX_TOKENS,
@@ -329,10 +320,3 @@ def _cleaned(text: str) -> tuple[str, tuple[str, ...]]:
 def _system(labels: str) -> str:
     text: str = load("dialogue.json")["talk"]["system"]
     return text.format(labels=labels or "nothing.")
-
-
-def _gives_numbers(responder: Responder) -> bool:
-    """Whether it gives numbers beside any answer, so that no instruction is needed for them."""
-    from mien.engines.local_responder import LocalResponder
-
-    return isinstance(responder, LocalResponder)

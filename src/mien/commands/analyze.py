@@ -182,7 +182,7 @@ class _Outputs:
         self.sink: Sink | None = None
         if format in ("jsonl", "csv", "parquet"):
             self.sink = stack.enter_context(
-                open_sink(format, out, action_units=analyzer.engine.action_units)  # type: ignore[arg-type]
+                open_sink(format, out, action_units=analyzer.responder.action_units)  # type: ignore[arg-type]
             )
         self.report: ReportWriter | None = None
         if report is not None:

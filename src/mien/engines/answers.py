@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 
-from mien.engines.base import Answer
 from mien.language import TASKS, Task, check_reasons, describe, label_line, parse, prompts
 from mien.schema import ActionUnit, Expression, Status
 
@@ -73,12 +72,3 @@ def hold_to_numbers(
     if said is not None and parsed.expression != said:
         return text, "ok", (f"the text says {parsed.expression}, the numbers {said}",)
     return text, "ok", ()
-
-
-def held_answer(expression: Expression, units: tuple[ActionUnit, ...], text: str) -> Answer:
-    """An analysis with warnings where its words and its numbers part."""
-    assert expression.label is not None
-    text, status, warnings = hold_to_numbers(
-        "analysis", text, expression.label, present_units(units)
-    )
-    return Answer(status, expression, units, text, warnings)

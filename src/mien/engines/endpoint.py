@@ -16,7 +16,7 @@ from mien.engines.base import EngineError
 from mien.engines.http_client import http_library
 from mien.engines.pace import Clock, Pace, Sleep, back_off, retry_after
 from mien.engines.pictures import SURROUNDED
-from mien.engines.request import Reply, Request
+from mien.engines.request import Reply, Request, Responder
 from mien.engines.wire import (
     BadReplyError,
     Options,
@@ -77,7 +77,7 @@ class _Failure:
     complaint: str | None = None  # set where a weaker request may be taken
 
 
-class EndpointResponder:
+class EndpointResponder(Responder):
     """Answers with a model behind an endpoint.
 
     A request that fails is tried again with growing pauses where that may help, and makes a failed

@@ -37,7 +37,7 @@ class FaceReader:
             )
 
     def read(self, faces: Sequence[Face]) -> list[FacePriors | None]:
-        """See `mien.engines.base.ReadsPriors.face_priors`."""
+        """See `mien.engines.request.Responder.face_priors`."""
         return (
             [self._read(face) for face in faces] if self.config.use_priors else [None] * len(faces)
         )

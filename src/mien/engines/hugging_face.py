@@ -19,12 +19,12 @@ from mien.engines.pictures import SURROUNDED
 from mien.engines.pil_processor import load_processor
 from mien.engines.plain_prompt import PLAIN_PROMPTS
 from mien.engines.quantize import placed, quantized, quantized_as
-from mien.engines.request import Reply, Request
+from mien.engines.request import Reply, Request, Responder
 from mien.engines.weights_hash import folder_hash
 from mien.models.quiet import no_progress_bar
 
 
-class HuggingFaceResponder:
+class HuggingFaceResponder(Responder):
     """Answers with a model that `AutoModelForImageTextToText` loads.
 
     Words are written greedily, in batches padded on the left. Options are scored by the sum of the

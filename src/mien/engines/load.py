@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mien.engines.base import Engine, EngineError
+from mien.engines.base import EngineError
 from mien.engines.request import Responder
 from mien.untrusted import TextError, read_json_object
 
@@ -69,55 +69,6 @@ def resolve_device(device: str = "auto") -> torch.device:
     if missing:
         raise EngineError(f"device {device!r} is not on this machine; `mien doctor` lists devices")
     return found
-
-
-def load_engine(
-    model: str = "mien/nano",
-    *,
-    device: str = "auto",
-    batch_size: int = 16,
-    endpoint: str | None = None,
-    key_env: str | None = None,
-    concurrency: int | None = None,
-    rpm: float | None = None,
-    timeout: float = 120.0,
-    quantize: str | None = None,
-) -> Engine:
-    """Loads the engine of a model.
-
-    Args:
-        model: one of `FORMS`.
-        device: see `resolve_device`; for models on this machine.
-        batch_size: faces at a time; for endpoints the requests under way, up to 8, unless
-            `concurrency` says otherwise.
-        endpoint, key_env, concurrency, rpm, timeout, quantize: see `load_responder`.
-
-    Raises:
-        EngineError: if there is no such model, or its files are damaged.
-    """
-    _check_quantize(model, quantize)
-    folder = own_folder(model)
-    if folder is not None:
-        from mien.engines.local import LocalEngine
-
-        return LocalEngine.from_folder(
-            folder, name=model, device=resolve_device(device), quantize=quantize
-        )
-    from mien.engines.prompted import PromptedEngine
-
-    return PromptedEngine(
-        load_responder(
-            model,
-            device=device,
-            batch_size=batch_size,
-            endpoint=endpoint,
-            key_env=key_env,
-            concurrency=concurrency or min(batch_size, 8),
-            rpm=rpm,
-            timeout=timeout,
-            quantize=quantize,
-        )
-    )
 
 
 def load_responder(

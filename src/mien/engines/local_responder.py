@@ -1,9 +1,9 @@
-"""Any prompt about a face, answered by a model of mien's own, with its numbers beside the words."""
+"""Any prompt about a face or clip, answered by a model of mien's own, with its numbers."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,36 +23,50 @@ from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
 from mien.engines.history import fitted
 from mien.engines.local_model import (
+    MAX_NEW_TOKENS,
+    Clip,
     LocalModel,
     Numbers,
     Seen,
     begun,
     numbers_answer,
-    question,
 )
 from mien.engines.numbers import read_expression
 from mien.engines.quantize import quantized_as
-from mien.engines.request import Reply, Request
+from mien.engines.request import Reply, Request, Responder
 from mien.faces.base import check_image
+from mien.models.priors import FacePriors
+from mien.schema import Face, Status
 
 Answers = Literal["guided", "free"]
+_Looked = tuple[Hashable, Clip, Sequence[FacePriors | None]]
 
 
-class LocalResponder:
-    """Answers prompts in words, with the numbers of each picture.
+class LocalResponder(Responder):
+    """Answers prompts in words, with the numbers of each picture or clip.
 
-    Pictures that stand in a batch more than once, as when several tasks ask about one face, are
-    looked at once. The expression is the one that `Request.dataset` would label, where the model
-    has a head for it. Of a clip, the log-likelihoods are averaged over the frames, and the words
-    are about the frame in the middle.
+    Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
+    is then written behind the label line that the numbers make, so that words and numbers agree;
+    what the model writes is read back, and where it names a unit that they call absent, or calls
+    one a sign of the expression that is none (`mien.language.check_reasons`), the text is made from
+    the numbers by `mien.language.describe` instead, with a warning.
+
+    The pictures of a request are the frames of one clip. A model that reads clips (EMO-LLaMA) reads
+    them as one, with priors of the face in each. Of a model that reads pictures alone (FEALLM) the
+    log-likelihoods are averaged over the frames, and the words are about the frame in the middle.
+    What stands in a batch more than once, as when several tasks ask about one face, is looked at
+    once. The expression is the one that `Request.dataset` would label, where the model has a head
+    for it.
 
     Args:
         core: the model.
         answers: "guided": the answer to one of mien's own prompts begins with the labels that the
-            numbers make, as in `LocalEngine`, and is held to them; other prompts are answered
-            freely. "free": nothing is forced or changed.
+            numbers make, and is held to them; other prompts are answered freely. "free": nothing is
+            forced or changed.
         batch_size: requests at a time.
     """
+
+    gives_numbers = True
 
     def __init__(
         self, core: LocalModel, *, answers: Answers = "guided", batch_size: int = 16
@@ -62,7 +76,8 @@ class LocalResponder:
         if batch_size < 1:
             raise EngineError(f"batch_size is {batch_size}; it must be at least 1")
         self.core, self.answers, self.batch_size = core, answers, batch_size
-        self.name, self.crop_spec = core.name, core.crop_spec
+        self.name, self.crop_spec, self.action_units = core.name, core.crop_spec, core.action_units
+        self.clip_frames = core.model.config.clip_frames if core.reads_clips else None
 
     @classmethod
     def from_folder(
@@ -75,16 +90,13 @@ class LocalResponder:
         batch_size: int = 16,
         quantize: str | None = None,
     ) -> LocalResponder:
-        """Loads what `save_pretrained` wrote; a `LocalClipResponder` where it reads clips.
+        """Loads what `save_pretrained` wrote.
 
         Raises:
             EngineError: if the folder holds no model of mien, or its files are damaged.
         """
-        from mien.engines.local_clip_responder import LocalClipResponder
-
         core = LocalModel.from_folder(folder, name=name, device=device, quantize=quantize)
-        kind = LocalClipResponder if core.reads_clips else LocalResponder
-        return kind(core, answers=answers, batch_size=batch_size)
+        return cls(core, answers=answers, batch_size=batch_size)
 
     def identity(self) -> Mapping[str, str]:
         """See `Responder.identity`."""
@@ -93,6 +105,12 @@ class LocalResponder:
     def settings(self) -> Mapping[str, str]:
         """See `Responder.settings`."""
         return {"device": str(self.core.device), "batch size": str(self.batch_size)}
+
+    def face_priors(
+        self, image: NDArray[np.uint8], faces: Sequence[Face]
+    ) -> list[FacePriors | None]:
+        """See `Responder.face_priors`."""
+        return [None] * len(faces) if self.core.faces is None else self.core.faces.read(faces)
 
     def close(self) -> None:
         """Frees the model's memory on an accelerator."""
@@ -107,7 +125,7 @@ class LocalResponder:
             for request in batch:
                 fault = _fault(request)
                 if fault is None:
-                    fitting, cuts[request.id] = fitted(request, self._fits)
+                    fitting, cuts[request.id] = fitted(_in_own_way(request), self._fits)
                     good.append(fitting)
                 else:
                     yield Reply(request.id, "failed", error=fault)
@@ -117,23 +135,37 @@ class LocalResponder:
 
     @torch.inference_mode()
     def _answer(self, batch: list[Request]) -> list[Reply]:
-        rows: dict[str, int] = {}
-        pictures: list[NDArray[np.uint8]] = []
-        frames: dict[str, list[int]] = {}
+        rows: dict[Hashable, int] = {}
+        clips: list[Clip] = []
+        priors: list[Sequence[FacePriors | None]] = []
+        places: dict[str, list[int]] = {}
         for request in batch:
-            for image in request.images:
-                key = picture_key(image)
+            for key, clip, known in self._looked_at(request):
                 if key not in rows:
-                    rows[key] = len(pictures)
-                    pictures.append(image)
-                frames.setdefault(request.id, []).append(rows[key])
-        seen = self.core.look(pictures)
-        numbers = {r.id: self._numbers(seen, frames[r.id], r.dataset) for r in batch}
-        middle = {r.id: frames[r.id][len(frames[r.id]) // 2] for r in batch}
+                    rows[key] = len(clips)
+                    clips.append(clip)
+                    priors.append(known)
+                places.setdefault(request.id, []).append(rows[key])
+        seen = self.core.look(clips, priors if self.core.reads_clips else None)
+        numbers = {r.id: self._numbers(seen, places[r.id], r.dataset) for r in batch}
         replies: list[Reply] = []
-        for group in alike(batch, lambda r: (r.options, 0 if r.options else r.max_tokens)):
-            replies += self._replies(group, seen.rows([middle[r.id] for r in group]), numbers)
+        for group in alike(batch, _manner):
+            if not group[0].words:
+                replies += [_without_words(r, numbers[r.id], self._remarks(r)) for r in group]
+                continue
+            middle = [places[r.id][len(places[r.id]) // 2] for r in group]
+            features = self.core.look_again(seen, middle, [_instruction(r) for r in group])
+            replies += self._replies(group, features, numbers)
         return replies
+
+    def _looked_at(self, request: Request) -> Iterator[_Looked]:
+        """What the model looks at for a request: the whole clip, or each of its frames."""
+        if self.core.reads_clips:
+            key = (*map(picture_key, request.images), *map(id, request.priors))
+            yield key, request.images, request.priors or [None] * len(request.images)
+            return
+        for image in request.images:
+            yield picture_key(image), [image], [None]
 
     def _replies(
         self,
@@ -146,10 +178,10 @@ class LocalResponder:
             return self._scored(group, features, numbers)
         return self._written(group, features, numbers)
 
-    def _numbers(self, seen: Seen, frames: Sequence[int], dataset: str | None = None) -> Numbers:
-        expression, units = self.core.read([g[list(frames)].mean(0) for g in seen.scores])
+    def _numbers(self, seen: Seen, rows: Sequence[int], dataset: str | None) -> Numbers:
+        expression, units = self.core.read([group[list(rows)].mean(0) for group in seen.scores])
         if dataset is not None and dataset in seen.labels:
-            logits = seen.labels[dataset][list(frames)].mean(0)
+            logits = seen.labels[dataset][list(rows)].mean(0)
             expression = read_expression(logits, self.core.model.config.label_heads[dataset], {})
         return expression, units
 
@@ -185,24 +217,20 @@ class LocalResponder:
         )
         replies = []
         for request, start, words in zip(group, starts, written, strict=True):
-            text, warnings = self._held(request.prompt, start, words, numbers[request.id])
-            replies.append(
-                Reply(
-                    request.id,
-                    text=text,
-                    numbers=numbers_answer(numbers[request.id]),
-                    warnings=(*self._remarks(request), *warnings),
-                )
-            )
+            text, status, warnings = self._held(request.prompt, start, words, numbers[request.id])
+            said = replace(numbers_answer(numbers[request.id]), status=status)
+            warnings = (*self._remarks(request), *warnings)
+            replies.append(Reply(request.id, text=text, numbers=said, warnings=warnings))
         return replies
 
     def _question(self, request: Request) -> str:
-        return question(self.core.processor, *words_of(request))
+        frames, priors = len(request.images), request.priors or None
+        return self.core.ask(*words_of(request), frames=frames, priors=priors)
 
     def _remarks(self, request: Request) -> tuple[str, ...]:
         """Warnings about how the request was read."""
         count = len(request.images)
-        if count == 1:
+        if count == 1 or self.core.reads_clips:
             return ()
         about = f"numbers are averaged over {count} frames"
         return (f"{about}; the words are about the one in the middle",)
@@ -222,15 +250,36 @@ class LocalResponder:
 
     def _held(
         self, prompt: str, start: str, words: str, numbers: Numbers
-    ) -> tuple[str, tuple[str, ...]]:
+    ) -> tuple[str, Status, tuple[str, ...]]:
         task = task_of(prompt) if self.answers == "guided" else None
         if task is None:
-            return words.strip(), ()
+            return words.strip(), "ok", ()
         text = start + words.strip() if start.endswith("\n") else (start + words).strip()
         present = present_units(numbers[1])
         label = offered_expression(prompt, numbers[0])
-        text, _, warnings = hold_to_numbers(task, text, label, present)
-        return text, warnings
+        return hold_to_numbers(task, text, label, present)
+
+
+def _in_own_way(request: Request) -> Request:
+    """An analysis without the instructions that other models need."""
+    if not request.analysis:
+        return request
+    return replace(request, system=None, schema=None, max_tokens=MAX_NEW_TOKENS)
+
+
+def _manner(request: Request) -> Hashable:
+    """Requests of one manner are answered together."""
+    return (request.words, request.options, 0 if request.options else request.max_tokens)
+
+
+def _without_words(request: Request, numbers: Numbers, remarks: tuple[str, ...]) -> Reply:
+    return Reply(request.id, numbers=numbers_answer(numbers), warnings=remarks)
+
+
+def _instruction(request: Request) -> str:
+    """The words of the message that shows the clip."""
+    prompt, history = words_of(request)
+    return history[0][0] if history else prompt
 
 
 def words_of(request: Request) -> tuple[str, list[tuple[str, str]]]:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from mien.engines.base import Answer, EngineError
 from mien.engines.pictures import SURROUNDED
-from mien.engines.request import Reply, Request
+from mien.engines.request import Reply, Request, Responder
 from mien.engines.weights_hash import file_hash
 from mien.facs import LABEL_SETS
 from mien.schema import ActionUnit, Expression
@@ -27,7 +27,7 @@ _MARKS = {
 }
 
 
-class RecordedResponder:
+class RecordedResponder(Responder):
     """Gives the recorded answer of each request's id.
 
     A line is an object with `id` and one of `TEXT_FIELDS`; UTF-16 and a JSON array of such objects
@@ -77,14 +77,7 @@ class RecordedResponder:
             yield _reply(request.id, json.loads(self._file.readline()))
 
     def expect(self, ids: Iterable[str]) -> None:
-        """Checks before anything else is done that the file belongs to the questions.
-
-        Args:
-            ids: of all questions, or of the first ones where they are not known.
-
-        Raises:
-            EngineError: if none of them has an answer.
-        """
+        """Whether the file belongs to the questions; see `Responder.expect`."""
         one = None
         for id in ids:
             if id in self._places:

@@ -1,20 +1,19 @@
-"""Prompts and replies: what a responder is asked about a face, and what it says.
-
-An `Engine` gives the numbers and words of an `Analysis`. A `Responder` is one step below: it
-answers any prompt about any pictures in text, as a benchmark or a teacher needs it.
-"""
+"""The one way to ask a model: a request about a face or clip, its reply, and who gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien import facs
 from mien.engines.base import Answer
 from mien.faces import CropSpec
+from mien.schema import Face
 
 if TYPE_CHECKING:
     from mien.models.priors import FacePriors
@@ -37,10 +36,14 @@ class Request:
         schema: JSON schema that the answer must follow where the model can be held to it.
         options: a closed set of answers to be scored by likelihood; empty for free text.
         max_tokens: longest answer, in tokens of the model.
-        priors: what is known of the face in each picture (`ReadsPriors.face_priors`); empty where
+        priors: what is known of the face in each picture (`Responder.face_priors`); empty where
             nothing is, and left aside by models that read no priors.
         dataset: whose labels are asked for, as `mien.datasets` names it; of use to a model that
             knows how this dataset's labels differ from its own.
+        analysis: whether this is the question of `mien analyze`, which a model of mien answers in
+            its own way, with numbers; `system` and `schema` are for the others.
+        words: whether words are wanted, which take most of the time. A model that gives numbers
+            leaves them out where they are not; the others have nothing else.
     """
 
     id: str
@@ -53,6 +56,8 @@ class Request:
     max_tokens: int = 256
     priors: tuple[FacePriors | None, ...] = ()
     dataset: str | None = None
+    analysis: bool = False
+    words: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Reply:
     Attributes:
         id: of the request.
         status: "ok" wherever the model answered, be it with an empty text; else "failed".
-        text: its words; None where there was no answer, or where only options were scored.
+        text: its words; None where there was no answer, no words were wanted, or only options were
+            scored.
         error: why it failed, in one line, without any secret.
         numbers: what a model of mien reads from its likelihoods beside the words; None elsewhere.
         option_scores: option to log-likelihood, where `Request.options` asked for it.
@@ -82,29 +88,38 @@ class Reply:
     warnings: tuple[str, ...] = ()
 
 
-class Responder(Protocol):
-    """Answers prompts about pictures.
+class Responder(ABC):
+    """Whoever answers requests: a model on this machine, an endpoint, or a file of answers.
 
     Attributes:
         name: as given to `--model`.
         crop_spec: how the faces that it looks at are cut out.
+        action_units: FACS numbers of the units that it may name.
+        clip_frames: frames that it is shown of a clip, if nothing else is asked for; None where it
+            does not read the frames of a clip as one.
+        gives_numbers: whether numbers come with each reply, whatever was asked.
+        sends_to: the host that pictures are sent to; None where they stay on this machine.
     """
 
     name: str
     crop_spec: CropSpec
+    action_units: tuple[int, ...] = tuple(facs.ACTION_UNITS)
+    clip_frames: int | None = None
+    gives_numbers: ClassVar[bool] = False
 
+    @property
+    def sends_to(self) -> str | None:
+        return None
+
+    @abstractmethod
     def identity(self) -> Mapping[str, str]:
         """What decides its answers, as plain text.
 
         Weights (with a hash where they are files), decoding, dtype, versions; never a key or a
         password. Answers of two identities may not be mixed.
         """
-        ...
 
-    def settings(self) -> Mapping[str, str]:
-        """What else a report should say: device, batch size, endpoint's host."""
-        ...
-
+    @abstractmethod
     def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """One reply per request, each as soon as it is there, not always in order.
 
@@ -114,8 +129,28 @@ class Responder(Protocol):
         Raises:
             EngineError: if nothing can be answered at all, such as a refused key.
         """
-        ...
 
-    def close(self) -> None:
+    def settings(self) -> Mapping[str, str]:
+        """What else a report should say: device, batch size, endpoint's host."""
+        return {}
+
+    def face_priors(
+        self, image: NDArray[np.uint8], faces: Sequence[Face]
+    ) -> list[FacePriors | None]:
+        """What it wants to know of the faces of a picture, in order; None where nothing.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            faces: as the finder gave them; nothing is looked for again.
+        """
+        return [None] * len(faces)
+
+    def expect(self, ids: Iterable[str]) -> None:  # noqa: B027
+        """Is told the ids of all requests to come, or of the first ones, before anything is done.
+
+        Raises:
+            EngineError: if it can answer none of them.
+        """
+
+    def close(self) -> None:  # noqa: B027
         """Frees connections and memory."""
-        ...

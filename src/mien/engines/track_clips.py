@@ -6,14 +6,16 @@ soon as they are answered, so that memory does not grow with the length of a vid
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engines.base import Answer, ClipEngine, EngineError
+from mien.engines.analysis import ask_analysis
+from mien.engines.base import Answer, EngineError
+from mien.engines.request import Responder
 from mien.faces import crop_face
 from mien.models.priors import FacePriors
 from mien.schema import ActionUnit, Analysis, Face
@@ -44,10 +46,10 @@ class ClipFrames:
 
 
 class TrackClips:
-    """Asks a clip engine about the tracks of one video.
+    """Asks a model that reads clips about the tracks of one video.
 
     Args:
-        engine: who answers.
+        responder: who answers.
         frames: which frames of a track it is shown.
         batch_size: frames in one batch of clips, about.
         numbers: leave out the text.
@@ -55,14 +57,14 @@ class TrackClips:
 
     def __init__(
         self,
-        engine: ClipEngine,
+        responder: Responder,
         frames: ClipFrames,
         *,
         batch_size: int = 16,
         numbers: bool = False,
     ) -> None:
-        self.engine, self.frames, self.numbers = engine, frames, numbers
-        self.count = frames.count or engine.clip_frames
+        self.responder, self.frames, self.numbers = responder, frames, numbers
+        self.count = frames.count or responder.clip_frames or 1
         self.clips_at_a_time = max(1, 2 * batch_size // self.count)
         self.answers: dict[int, Answer] = {}
         self._open: dict[int, Keeper[_Frame]] = {}
@@ -87,9 +89,9 @@ class TrackClips:
             if keeper.wants(_strength(row)):
                 wanted.append((keeper, face))
         chosen = [face for _, face in wanted]
-        priors = self.engine.face_priors(image, chosen) if chosen else []
+        priors = self.responder.face_priors(image, chosen) if chosen else []
         for (keeper, face), known in zip(wanted, priors, strict=True):
-            keeper.add((crop_face(image, face, self.engine.crop_spec), known))
+            keeper.add((crop_face(image, face, self.responder.crop_spec), known))
 
     def end_all_but(self, going_on: Collection[int]) -> None:
         """Answers tracks that have ended, once there are enough of them for a batch."""
@@ -106,9 +108,9 @@ class TrackClips:
         return self.answers
 
     def answered(self, rows: Sequence[Analysis]) -> list[Analysis]:
-        """The rows of tracks and of the clip with the engine's answers instead of the summary's.
+        """The rows of tracks and of the clip with the model's answers instead of the summary's.
 
-        Onset, apex, offset and resting levels stay those of the frames. Where the engine gave no
+        Onset, apex, offset and resting levels stay those of the frames. Where the model gave no
         answer the summary stays, with a warning.
         """
         answers = self.finish()
@@ -121,7 +123,9 @@ class TrackClips:
             return row
         if answer.status == "failed":
             why = "; ".join(answer.warnings)
-            said = f"{self.engine.name} gave no answer ({why}); this is the summary of the frames"
+            said = (
+                f"{self.responder.name} gave no answer ({why}); this is the summary of the frames"
+            )
             return replace(row, warnings=(*row.warnings, said))
         return replace(
             row,
@@ -129,7 +133,7 @@ class TrackClips:
             expression=answer.expression,
             action_units=_with_rest(answer.action_units, row.action_units),
             text=answer.text,
-            model=self.engine.name,
+            model=self.responder.name,
             warnings=(*row.warnings, *answer.warnings),
         )
 
@@ -143,9 +147,11 @@ class TrackClips:
         frames = [self._ended.pop(track) for track in tracks]
         clips = [[crop for crop, _ in clip] for clip in frames]
         priors = [[known for _, known in clip] for clip in frames]
-        answers: Iterable[Answer]
+        ids = [f"track-{track}" for track in tracks]
         try:
-            answers = self.engine.answer_clips(clips, priors, numbers_only=self.numbers)
+            answers = ask_analysis(
+                self.responder, clips, ids=ids, priors=priors, words=not self.numbers
+            )
         except EngineError as error:
             answers = [Answer(status="failed", warnings=(str(error),))] * len(tracks)
         self.answers.update(zip(tracks, answers, strict=True))

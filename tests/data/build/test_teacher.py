@@ -29,7 +29,7 @@ from mien.data.checks.rules import CheckRules
 from mien.engines.base import EngineError
 from mien.engines.endpoint import EndpointResponder
 from mien.engines.openai_wire import OpenAIWire
-from mien.engines.request import Reply, Request
+from mien.engines.request import Reply, Request, Responder
 from mien.faces import CropSpec
 from tests.data.build.local_teacher import KINDS, LocalTeacher, pictures_of, true_text
 from tests.data.build.made_up import MadeUp, prepare, sample, samples, survey
@@ -42,7 +42,7 @@ SETTINGS = BuildSettings(
 )
 
 
-class Fake:
+class Fake(Responder):
     """Answers in this process; what it was asked is kept."""
 
     name = "fake"
@@ -56,9 +56,6 @@ class Fake:
     def identity(self) -> Mapping[str, str]:
         return {"model": self.name}
 
-    def settings(self) -> Mapping[str, str]:
-        return {}
-
     def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
         for request in requests:
             if self.stop_after is not None and len(self.asked) >= self.stop_after:
@@ -66,9 +63,6 @@ class Fake:
             self.asked.append(request)
             usage = {"prompt_tokens": 1000, "completion_tokens": 100}
             yield Reply(request.id, text=self.say(request), usage=usage)
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

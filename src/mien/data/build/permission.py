@@ -9,12 +9,6 @@ from mien.data.build.sources import Terms
 from mien.engines.request import Responder
 
 
-def goes_to(responder: Responder) -> str | None:
-    """The host that a responder sends pictures to; None where it is this machine."""
-    host: str | None = getattr(responder, "sends_to", None)
-    return host
-
-
 def check_upload(
     responder: Responder,
     terms: Mapping[str, Terms],
@@ -33,7 +27,7 @@ def check_upload(
     Raises:
         BuildError: if pictures would be sent away and that is not allowed.
     """
-    host = goes_to(responder)
+    host = responder.sends_to
     if host is None:
         return []
     lines = [f"{t.title} ({name}): {t.licence}; {t.access}" for name, t in terms.items()]

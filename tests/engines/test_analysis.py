@@ -1,15 +1,16 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mien import facs
-from mien.engines import Reply, Request
-from mien.engines.prompted import PromptedEngine, read_reply
+from mien.engines import Answer, Reply, Request, Responder
+from mien.engines.analysis import ask_analysis, read_reply
 from mien.faces import CropSpec
 from mien.language import parse
 from mien.language.instructions import CONSIDERED, answer_schema, instruction
-from mien.schema import ActionUnit
+from mien.schema import ActionUnit, Expression
 
 CROP = np.zeros((8, 8, 3), np.uint8)
 GOOD = {
@@ -19,13 +20,16 @@ GOOD = {
 }
 
 
-class Said:
+class Said(Responder):
     """Says what it is told, the last first."""
 
     name, crop_spec = "said", CropSpec(size=8)
 
     def __init__(self, *texts):
         self.texts, self.asked = texts, []
+
+    def identity(self):
+        return {"model": self.name}
 
     def respond(self, requests):
         self.asked = list(requests)
@@ -34,8 +38,8 @@ class Said:
 
 
 def test_answers_stay_with_their_faces():
-    engine = PromptedEngine(Said(json.dumps(GOOD), "Sadness.", "Neutral. No action units."))
-    happy, sad, still = engine.answer([CROP] * 3)
+    said = Said(json.dumps(GOOD), "Sadness.", "Neutral. No action units.")
+    happy, sad, still = ask_analysis(said, [[CROP]] * 3, ids=["7", "8", "9"])
     assert happy.expression.label == "happiness"
     assert happy.expression.scores is None
     six, twelve = happy.action_units
@@ -69,8 +73,8 @@ def test_labels_beyond_the_seven_keep_their_set():
 
 
 def test_unparsed_and_failed():
-    engine = PromptedEngine(Said("", "I am sorry.", Reply("2", "failed", error="status 500")))
-    empty, refused, failed = engine.answer([CROP] * 3)
+    said = Said("", "I am sorry.", Reply("2", "failed", error="status 500"))
+    empty, refused, failed = ask_analysis(said, [[CROP]] * 3, ids=["0", "1", "2"])
     assert (empty.status, empty.text, empty.expression) == ("unparsed", "", None)
     assert (refused.status, refused.text) == ("unparsed", "I am sorry.")
     assert "could not be parsed" in refused.warnings[0]
@@ -80,15 +84,14 @@ def test_unparsed_and_failed():
 
 def test_numbers_only_asks_for_no_words():
     said = Said(json.dumps(GOOD))
-    engine = PromptedEngine(said)
-    (answer,) = engine.answer([CROP], numbers_only=True)
+    (answer,) = ask_analysis(said, [[CROP]], ids=["0"], words=False)
     assert answer.text is None
     assert "explanation" not in said.asked[0].schema["properties"]
     assert "explanation" not in said.asked[0].system
     (request,) = said.asked
     assert isinstance(request, Request)
-    engine.answer([CROP])
-    assert said.asked[0].id == "1"  # ids go on over the run
+    assert (request.id, request.words, request.analysis) == ("0", False, True)
+    ask_analysis(said, [[CROP]], ids=["1"])
     assert "explanation" in said.asked[0].system
 
 
@@ -112,3 +115,25 @@ def test_what_follows_the_schema_is_parsed():
             row = {"expression": "fear", "action_units": [{"au": unit, "intensity": letter}]}
             parsed = parse(json.dumps(row))
             assert (parsed.expression, parsed.units) == ("fear", {unit: float(level)})
+
+
+def test_numbers_of_a_models_own_stand_above_its_words():
+    class Numbered(Said):
+        gives_numbers = True
+
+    own = Answer("ok", Expression("fear"), (ActionUnit(1, True, 0.9, 2.0),))
+    told = Reply("0", text="Happiness.", numbers=own, warnings=("w",))
+    (answer,) = ask_analysis(Numbered(told), [[CROP]], ids=["0"])
+    assert answer == replace(own, text="Happiness.", warnings=("w",))
+    (read,) = ask_analysis(Said(told), [[CROP]], ids=["0"])  # such as answers that were recorded
+    assert read.expression.label == "happiness"
+
+
+def test_whoever_answers_is_told_the_first_ids_of_a_run():
+    class Expecting(Said):
+        def expect(self, ids):
+            self.expected = list(ids)
+
+    said = Expecting("Fear.", "Fear.")
+    ask_analysis(said, [[CROP]] * 2, ids=["0", "1"])
+    assert said.expected == ["0", "1"]

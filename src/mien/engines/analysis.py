@@ -1,10 +1,11 @@
-"""Any responder as an engine: asked for an analysis in words, its answer read back."""
+"""The question of `mien analyze`, and what a reply to it says."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,64 +19,70 @@ from mien.language.parse import Parsed
 from mien.language.visible import visible
 from mien.schema import ActionUnit, Expression
 
+if TYPE_CHECKING:
+    from mien.models.priors import FacePriors
+
 MAX_TOKENS = 512
 """Room for all units in JSON and two sentences."""
 
 
-class PromptedEngine:
-    """Asks a responder for expression, action units and reasons, and parses what it says.
-
-    What a model says in words is all that is known: there are no probabilities and no scores, a
-    unit has an intensity where the answer grades it, and a unit that is not mentioned is not
-    listed, unless the answer says that there are no others.
-
-    The n-th face of a run, from 0, has the id n, which recorded answers are found by.
+def ask_analysis(
+    responder: Responder,
+    clips: Sequence[Sequence[NDArray[np.uint8]]],
+    *,
+    ids: Sequence[str],
+    priors: Sequence[Sequence[FacePriors | None]] = (),
+    words: bool = True,
+) -> list[Answer]:
+    """Expression, action units and reasons for some faces.
 
     Args:
         responder: who answers.
+        clips: per face its crops as `crop_spec` says, in the order of time; a photo is a clip of
+            one.
+        ids: a name for each; recorded answers are found by it. "0" is the first of a run.
+        priors: per clip, what `Responder.face_priors` gave for each of its frames.
+        words: whether an explanation is wanted, which takes most of the time.
+
+    Returns:
+        One answer per clip, in order.
+
+    Raises:
+        EngineError: if nothing can be answered at all.
     """
-
-    def __init__(self, responder: Responder) -> None:
-        self.responder = responder
-        self.name, self.crop_spec = responder.name, responder.crop_spec
-        self.action_units = tuple(facs.ACTION_UNITS)
-        self._ids = count()
-
-    @property
-    def sends_to(self) -> str | None:
-        """The host that faces are sent to; None where they stay on this machine."""
-        return getattr(self.responder, "sends_to", None)
-
-    def answer(
-        self, crops: Sequence[NDArray[np.uint8]], *, numbers_only: bool = False
-    ) -> list[Answer]:
-        """See `mien.engines.Engine.answer`."""
-        ids = [str(next(self._ids)) for _ in crops]
-        if ids[:1] == ["0"] and (expect := getattr(self.responder, "expect", None)) is not None:
-            expect(ids)
-        replies = {
-            reply.id: reply
-            for reply in self.responder.respond(self._requests(ids, crops, words=not numbers_only))
-        }
-        return [read_reply(replies[id], words=not numbers_only) for id in ids]
-
-    def _requests(
-        self, ids: Sequence[str], crops: Sequence[NDArray[np.uint8]], *, words: bool
-    ) -> Iterator[Request]:
-        system, schema = instruction(words=words), answer_schema(words=words)
-        for id, crop in zip(ids, crops, strict=True):
-            yield Request(
-                id,
-                (crop,),
-                prompt_for("analysis"),
-                system=system,
-                schema=schema,
-                max_tokens=MAX_TOKENS,
-            )
+    if ids and ids[0] == "0":
+        responder.expect(ids)
+    system, schema = instruction(words=words), answer_schema(words=words)
+    requests = (
+        Request(
+            id,
+            tuple(clip),
+            prompt_for("analysis"),
+            system=system,
+            schema=schema,
+            max_tokens=MAX_TOKENS,
+            priors=tuple(known),
+            analysis=True,
+            words=words,
+        )
+        for id, clip, known in zip(ids, clips, priors or [()] * len(clips), strict=True)
+    )
+    answers = {}
+    for reply in responder.respond(requests):
+        if responder.gives_numbers and reply.numbers is not None:
+            numbers = reply.numbers
+            answers[reply.id] = replace(numbers, text=reply.text, warnings=reply.warnings)
+        else:
+            answers[reply.id] = read_reply(reply, words=words)
+    return [answers[id] for id in ids]
 
 
 def read_reply(reply: Reply, *, words: bool = True) -> Answer:
     """What a reply in words says, as an answer.
+
+    That is all that is known then: there are no probabilities and no scores, a unit has an
+    intensity where the answer grades it, and a unit that is not mentioned is not listed, unless the
+    answer says that there are no others.
 
     Args:
         reply: of any model.
