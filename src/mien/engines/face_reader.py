@@ -37,7 +37,7 @@ class FaceReader:
             )
 
     def read(self, faces: Sequence[Face]) -> list[FacePriors | None]:
-        """See `mien.engines.request.Responder.face_priors`."""
+        """What the model wants to know of each face, in order; None where nothing is known."""
         return (
             [self._read(face) for face in faces] if self.config.use_priors else [None] * len(faces)
         )

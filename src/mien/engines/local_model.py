@@ -138,7 +138,7 @@ class LocalModel:
         return cls(model, processor, name=name, device=device, folder=folder)
 
     def identity(self) -> Mapping[str, str]:
-        """See `Responder.identity`."""
+        """What decides its answers, as plain text; for `Responder.identity`."""
         import transformers
 
         return {

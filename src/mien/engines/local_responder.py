@@ -99,17 +99,14 @@ class LocalResponder(Responder):
         return cls(core, answers=answers, batch_size=batch_size)
 
     def identity(self) -> Mapping[str, str]:
-        """See `Responder.identity`."""
         return {**self.core.identity(), "answers": self.answers}
 
     def settings(self) -> Mapping[str, str]:
-        """See `Responder.settings`."""
         return {"device": str(self.core.device), "batch size": str(self.batch_size)}
 
     def face_priors(
         self, image: NDArray[np.uint8], faces: Sequence[Face]
     ) -> list[FacePriors | None]:
-        """See `Responder.face_priors`."""
         return [None] * len(faces) if self.core.faces is None else self.core.faces.read(faces)
 
     def close(self) -> None:
@@ -119,7 +116,6 @@ class LocalResponder(Responder):
             torch.cuda.empty_cache()
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """See `Responder.respond`."""
         for batch in batches(requests, self.batch_size):
             good, cuts = list[Request](), dict[str, tuple[str, ...]]()
             for request in batch:

@@ -59,15 +59,12 @@ class RecordedResponder(Responder):
             ) from error
 
     def identity(self) -> Mapping[str, str]:
-        """See `Responder.identity`."""
         return {"model": self.name, "file": file_hash(self.path)}
 
     def settings(self) -> Mapping[str, str]:
-        """See `Responder.settings`."""
         return {"file": str(self.path), "answers": str(len(self._places))}
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """See `Responder.respond`."""
         for request in requests:
             place = self._places.get(request.id)
             if place is None:

@@ -55,7 +55,7 @@ class Animation:
         self._image.close()
 
     def frames(self) -> Iterator[_Still]:
-        """See `ClipFile.frames`."""
+        """All frames in order."""
         for index, time, _ in self._steps():
             try:
                 yield _Still(index, time, to_rgb(self._image))
@@ -63,7 +63,7 @@ class Animation:
                 raise MediaError(_fault(self._name, index, error)) from error
 
     def frames_at(self, indices: Sequence[int]) -> Iterator[_Still]:
-        """See `ClipFile.frames_at`; the frames build on each other, so all are decoded."""
+        """The frames of these numbers, which rise; all before them are decoded."""
         wanted = set(indices)
         for still in self.frames():
             if still.index in wanted:
@@ -72,7 +72,7 @@ class Animation:
                 return
 
     def times(self) -> list[float]:
-        """See `ClipFile.times`."""
+        """Seconds of each frame and, as the last entry, of the end."""
         found: list[float] = []
         try:
             for _, start, end in self._steps():

@@ -83,7 +83,7 @@ class Video:
         self._open()
 
     def frames(self) -> Iterator[_Decoded]:
-        """See `ClipFile.frames`."""
+        """All frames in order. Raises a MediaError behind the last where something is wrong."""
         run = Decoding(self._container, self._stream)
         before, origin, shift, good = -self._step, 0.0, 0.0, 0
         for frame in run:
@@ -115,7 +115,7 @@ class Video:
             raise MediaError(f"{self._name}: {what} left out{at}. {AGAIN}")
 
     def frames_at(self, indices: Sequence[int]) -> Iterator[_Decoded]:
-        """See `ClipFile.frames_at`."""
+        """The frames of these numbers, which rise; jumps where that is quicker."""
         wanted = sorted(set(indices))
         stamps = self._stamps() if wanted and wanted[-1] * self._step > _JUMP else []
         if not stamps:  # near enough, or a file in which one cannot jump
@@ -130,7 +130,7 @@ class Video:
         yield from self._jump(wanted, stamps)
 
     def times(self) -> list[float]:
-        """See `ClipFile.times`; by the file's packets, without decoding."""
+        """Seconds of each frame and of the end, by the packets, without decoding."""
         stamps = self._stamps()
         base = self._stream.time_base or Fraction(1, 1000)
         if stamps:

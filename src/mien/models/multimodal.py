@@ -258,7 +258,7 @@ class FaceModelForConditionalGeneration(FacePreTrainedModel, GenerationMixin):
         self.lm_head = new_embeddings
 
     def encode_images(self, *args: Any, **kwargs: Any) -> Tensor:
-        """See the model's ``encode_images``."""
+        """Turn pictures into tokens of the language model, as the model within does."""
         return self.model.encode_images(*args, **kwargs)
 
     def forward(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 
@@ -28,7 +28,7 @@ class Keeper(Protocol[Item]):
         ...
 
 
-class EvenlyKept(Generic[Item]):
+class EvenlyKept(Keeper[Item]):
     """Items spread evenly over all that came.
 
     One of every so many is kept; when `2 * most` are there, every second one is dropped, and from
@@ -48,26 +48,25 @@ class EvenlyKept(Generic[Item]):
         self._stride, self._seen = 1, 0
 
     def wants(self, strength: float = 0.0) -> bool:
-        """See `Keeper.wants`; the strength does not matter."""
+        """Whether the next item would be kept; the strength does not matter."""
         self._seen += 1
         return (self._seen - 1) % self._stride == 0
 
     def add(self, item: Item) -> None:
-        """See `Keeper.add`."""
         self._items.append(item)
         if len(self._items) > 2 * self.most:
             self._items = self._items[::2]
             self._stride *= 2
 
     def kept(self) -> list[Item]:
-        """See `Keeper.kept`; `most` items, or all where there are fewer."""
+        """`most` items, or all where there are fewer, in their order."""
         count = len(self._items)
         if count <= self.most:
             return list(self._items)
         return [self._items[(2 * k + 1) * count // (2 * self.most)] for k in range(self.most)]
 
 
-class KeptAroundPeak(Generic[Item]):
+class KeptAroundPeak(Keeper[Item]):
     """Items in a row around the strongest: half of them before it, the others from it on.
 
     Where it stands near the start or the end, more are taken on its other side.
@@ -87,12 +86,11 @@ class KeptAroundPeak(Generic[Item]):
         self._strength = 0.0
 
     def wants(self, strength: float) -> bool:
-        """See `Keeper.wants`; every item, since the next may be the peak."""
+        """True for every item, since the next may be the peak."""
         self._strength = -math.inf if math.isnan(strength) else strength
         return True
 
     def add(self, item: Item) -> None:
-        """See `Keeper.add`."""
         self._last.append(item)
         if self._strength > self._peak or not self._around:
             self._peak = self._strength
@@ -102,7 +100,7 @@ class KeptAroundPeak(Generic[Item]):
             self._around.append(item)
 
     def kept(self) -> list[Item]:
-        """See `Keeper.kept`; `most` items, or all where there are fewer."""
+        """`most` items, or all where there are fewer, in their order."""
         start = max(0, self._place - self.most // 2)
         start = max(0, min(start, len(self._around) - self.most))
         return self._around[start : start + self.most]

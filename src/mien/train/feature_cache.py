@@ -221,7 +221,7 @@ class FeatureCache:
         self.store.append(keys, self.features(pixels))
 
     def of(self, source: int, face: int, n: int) -> dict[str, Any] | None:
-        """See `mien.train.items.Features`."""
+        """Features of a face in one of its views; None where no face was found."""
         places, starts = self._places[source]
         mine = places[starts[face] : starts[face + 1]]
         if not len(mine):

@@ -341,5 +341,5 @@ class EmoLlamaForConditionalGeneration(FaceModelForConditionalGeneration):
         )
 
     def get_image_features(self, pixel_values: Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """See ``EmoLlamaModel.get_image_features``."""
+        """Transformers' name for ``encode_images``; the tokens are the ``pooler_output``."""
         return self.model.get_image_features(pixel_values, **kwargs)

@@ -165,5 +165,5 @@ class FeallmForConditionalGeneration(FaceModelForConditionalGeneration):
         return cls.assemble(settings, text=language_model, parts={"vision_tower": encoder})
 
     def get_image_features(self, pixel_values: Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """See ``FeallmModel.get_image_features``."""
+        """Transformers' name for ``encode_images``; the tokens are the ``pooler_output``."""
         return self.model.get_image_features(pixel_values, **kwargs)
