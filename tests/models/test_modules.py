@@ -96,6 +96,41 @@ def test_projector_has_the_residuals_of_the_figure():
     assert [step.residual for step in steps] == [False, True, True]
 
 
+def attended(step, x, context):
+    """Attention written out for one head: softmax(Q K^T / sqrt(D)) V, by the step's own weights."""
+    normed = step.query_norm(x)
+    keys = normed if context is None else step.context_norm(context)
+    q, k, v = step.query(normed), step.key(keys), step.value(keys)
+    weights = torch.exp(q @ k.transpose(1, 2) / q.shape[-1] ** 0.5)  # (B, N, M)
+    return step.output(weights / weights.sum(-1, keepdim=True) @ v)
+
+
+def test_the_projector_is_a1_to_a3_of_the_figure():
+    torch.manual_seed(0)
+    projector = MultiPerspectiveProjector(feallm_config(mpp_num_heads=1))
+    # queries and keys differ in number everywhere, so that they cannot stand in for each other
+    deep, levels, clues = torch.randn(2, 5, 16), torch.randn(2, 7, 16), torch.randn(2, 3, 16)
+    a1 = attended(projector.to_levels, deep, levels)
+    a2 = a1 + attended(projector.to_clues, a1, clues)
+    a3 = a2 + attended(projector.to_itself, a2, None)
+    tokens = projector(deep, levels, clues)
+    assert tokens.shape[1] == 5  # as many as F_L has
+    assert torch.allclose(tokens, projector.mlp(a3), atol=1e-5)
+
+
+def test_visual_tokens_come_in_the_order_of_cells_and_the_local_one_last():
+    model = build().model
+    pixels = torch.randn(2, 3, 32, 32)
+    deep, levels = model.multi_level_feature(model.vision_levels(pixels))
+    clues, local = model.local_clue_aggregator(pixels)
+    tokens = model.encode_images(pixels)
+    visual = model.multi_perspective_projector(deep, levels, clues)
+    assert torch.allclose(tokens, torch.cat([visual, local], 1), atol=1e-6)
+    # a cell's token is the one whose query came from that cell
+    moved = model.multi_perspective_projector(deep[:, [1, 0, *range(2, 16)]], levels, clues)
+    assert torch.allclose(moved[:, :2], visual[:, [1, 0]], atol=1e-5)
+
+
 SWITCHES = ["use_fs", "use_local_in_projector", "use_local_token", "use_lca_self_attention"]
 
 
