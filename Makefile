@@ -26,7 +26,7 @@ build/%/.installed: pyproject.toml constraints.txt
 	$(PYTHON) tests/range.py > build/lowest.txt
 	grep '^torch==' constraints.txt > build/newest.txt
 	build/$*/bin/python -m pip -q install "$$(grep '^torch==' constraints.txt)"
-	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,frame,synth]' \
+	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,frame,openai,synth]' \
 	  pytest pytest-xdist hypothesis scikit-learn
 	@touch $@
 

@@ -16,7 +16,7 @@ def lowest(text: str) -> list[str]:
     extras = project["optional-dependencies"]
     wanted = [
         *project["dependencies"],
-        *(one for e in ("train", "frame", "synth") for one in extras[e]),
+        *(one for e in ("train", "frame", "openai", "synth") for one in extras[e]),
     ]
     found = [re.fullmatch(r"([\w-]+)>=([\d.]+),<[\d.]+", one) for one in wanted]
     if None in found:

@@ -50,7 +50,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr("mien.engines.endpoint.back_off", lambda *_: 0.0)
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
     (tmp_path / "data").mkdir()
     for grey, name in enumerate(FAULTS):
         pixels = np.full((32, 32, 3), 10 * grey, np.uint8)

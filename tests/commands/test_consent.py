@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from mien.cli import app
 from mien.commands import consent
-from mien.engines import wire
+from mien.engines import endpoint_address
 from tests.engines.bad_server import bad_server, said
 
 
@@ -34,7 +34,7 @@ def test_another_machine_needs_a_yes_and_this_one_does_not(command, data, monkey
         here = CliRunner().invoke(app, args)
         asked = len(server.seen)
         assert f"{server.url[7:-3]} (this machine)" in here.stderr
-        monkeypatch.setattr(wire, "is_local", lambda address: False)
+        monkeypatch.setattr(endpoint_address, "is_local", lambda address: False)
         refused = CliRunner().invoke(app, args)
         assert refused.exit_code == 2
         assert "--yes" in refused.stderr

@@ -2,15 +2,17 @@ import asyncio
 import gzip
 import json
 import logging
+import re
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 from mien.engines.base import EngineError
 from mien.engines.endpoint import EndpointResponder
-from mien.engines.openai_wire import OpenAIWire
+from mien.engines.pace import Pace
 from mien.engines.request import Request
 from tests.engines.bad_server import Answer, bad_server, said
 
@@ -41,11 +43,20 @@ class Time:
         await asyncio.sleep(0)
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """The pauses of the official client and of the limits take no time."""
+    made = Time()
+    monkeypatch.setattr("anyio.sleep", made.sleep)
+    monkeypatch.setattr(
+        "mien.engines.endpoint.Pace", partial(Pace, clock=made.clock, sleep=made.sleep)
+    )
+    return made
+
+
 def responder(server, **changes):
-    time = changes.pop("time", None) or Time()
     settings = {"key": KEY, "timeout": 5.0, "attempts": 4, **changes}
-    settings |= {"clock": time.clock, "sleep": time.sleep}
-    return EndpointResponder(OpenAIWire("tiny", server.url), name="openai:tiny", **settings)
+    return EndpointResponder("tiny", server.url, name="openai:tiny", **settings)
 
 
 def ask(server, items, **changes):
@@ -154,29 +165,43 @@ def test_a_hung_endpoint_is_cut_by_the_timeout(fault):
     assert replies["0"].text == replies["2"].text == "fine"
 
 
-def test_retry_after_is_kept_and_too_long_a_one_is_not_waited_for():
+def test_retry_after_is_kept_and_too_long_a_one_is_not_waited_for(clock):
     def behave(seen):
         if seen.turn:
             return said("fine")
         wait = "17" if seen.prompt == "face 0" else "86400"
         return Answer(429, {"error": {"message": "limit"}}, {"Retry-After": wait})
 
-    time = Time()
     with bad_server(behave) as server:
-        first, second = ask(server, requests(2), concurrency=1, time=time)
+        first, second = ask(server, requests(2), concurrency=1)
     assert first.text == "fine"
-    assert time.now == 17
+    assert clock.now == 17
     assert second.error == "status 429: limit; the endpoint asks to wait 86400 s"
 
 
-def test_waits_between_tries_grow_and_are_bounded():
-    time = Time()
+def test_a_pause_that_one_is_told_holds_all_back(clock, monkeypatch):
+    async def no_time(seconds):
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("anyio.sleep", no_time)  # the client's own wait: only the limits' is left
+
+    def behave(seen):
+        return said("fine") if seen.turn else Answer(429, {}, {"Retry-After": "30"})
+
+    with bad_server(behave) as server:
+        (reply,) = ask(server, requests(1))
+    assert reply.text == "fine"
+    assert clock.now == pytest.approx(30)
+
+
+def test_waits_between_tries_grow_and_are_bounded(clock):
     with bad_server(lambda seen: Answer(500, {})) as server:
-        (reply,) = ask(server, requests(1), attempts=9, time=time)
+        (reply,) = ask(server, requests(1), attempts=9)
+        assert server.turns("face 0") == 9
     assert reply.error == "status 500 (9 tries)"
-    longest = [1, 2, 4, 8, 16, 32, 60, 60]
-    assert len(time.waits) == len(longest)
-    assert all(w / 2 <= s <= w for s, w in zip(time.waits, longest, strict=True))
+    longest = [0.5, 1, 2, 4, 8, 8, 8, 8]
+    assert len(clock.waits) == len(longest)
+    assert all(w / 2 <= s <= w for s, w in zip(clock.waits, longest, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +301,7 @@ def test_a_word_that_stands_for_no_key_is_not_blanked():
 
 
 def test_an_answer_is_read_up_to_a_bound(monkeypatch):
-    monkeypatch.setattr("mien.engines.endpoint.LONGEST_BODY", 2**20)
+    monkeypatch.setattr("mien.engines.endpoint_client.LONGEST_BODY", 2**20)
     bomb = gzip.compress(b" " * 2**22)
     packed = Answer(200, bomb, {"Content-Encoding": "gzip"})
     answers = {"face 0": said("x" * 2**21), "face 1": packed, "face 2": said("fine")}
@@ -315,7 +340,7 @@ def test_numbers_and_characters_that_are_none_do_no_harm():
 @pytest.mark.parametrize("address", ["http://[", "http://localhost:99999/v1", "http://a b/v1", ""])
 def test_an_address_that_is_none(address):
     with pytest.raises(EngineError, match="http://localhost:8000/v1"):
-        OpenAIWire("tiny", address)
+        EndpointResponder("tiny", address, name="openai:tiny")
 
 
 def test_what_an_endpoint_refuses_is_left_out_and_remembered():
@@ -411,14 +436,61 @@ def test_a_picture_that_cannot_be_sent_fails_alone():
 
 
 def test_identity_names_model_and_address_and_no_secret():
-    asked = EndpointResponder(OpenAIWire("tiny", "https://api.example/v1"), name="x", key=KEY)
+    asked = EndpointResponder("tiny", "https://api.example/v1", name="x", key=KEY)
     assert asked.identity()["model"] == "tiny"
     assert asked.identity()["endpoint"] == "https://api.example/v1"
     assert asked.sends_to == "api.example"
     assert KEY not in json.dumps([dict(asked.identity()), dict(asked.settings())])
     for address in ("https://user:pw@api.example/v1", "https://api.example/v1?key=pw"):
         with pytest.raises(EngineError) as caught:
-            OpenAIWire("tiny", address)
+            EndpointResponder("tiny", address, name="x")
         assert "pw" not in str(caught.value)
     with pytest.raises(EngineError, match="no address"):
-        OpenAIWire("tiny", "localhost:8000")
+        EndpointResponder("tiny", "localhost:8000", name="x")
+
+
+def test_nothing_of_the_environment_is_sent_but_the_key(monkeypatch):
+    settings = {
+        "OPENAI_API_KEY": "sk-of-the-environment",
+        "OPENAI_ADMIN_KEY": "sk-of-the-admin",
+        "OPENAI_ORG_ID": "org-of-mine",
+        "OPENAI_PROJECT_ID": "project-of-mine",
+        "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer other-key\nX-Mine: private-thing",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with bad_server(lambda seen: said("fine")) as server:
+        ask(server, requests(1))
+        ask(server, requests(1), key=None)
+    with_key, without = (seen.headers for seen in server.seen)
+    assert with_key["Authorization"] == f"Bearer {KEY}"
+    assert "Authorization" not in without
+    for headers in (with_key, without):
+        sent = " ".join(f"{name} {value}" for name, value in headers.items()).lower()
+        assert not re.search("environment|admin|of-mine|other-key|private|stainless-os", sent)
+
+
+def test_no_proxy_stands_before_this_machine(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with bad_server(lambda seen: said("fine")) as server:
+        (reply,) = ask(server, requests(1))
+    assert reply.text == "fine"
+
+
+def test_another_machine_is_asked_through_the_proxy_of_the_environment(monkeypatch):
+    with bad_server(lambda seen: said("fine")) as server:
+        monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+        asked = EndpointResponder("tiny", "http://gpu.example/v1", name="x", key=KEY)
+        (reply,) = asked.respond(requests(1))
+        asked.close()
+    assert reply.text == "fine"
+    assert server.seen[0].path.startswith("http://gpu.example/v1/")
+
+
+def test_a_redirect_is_not_followed():
+    with bad_server(lambda seen: said("fine")) as other:
+        away = Answer(307, b"", {"Location": f"{other.url}/chat/completions"})
+        with bad_server(lambda seen: away) as server, pytest.raises(EngineError):
+            ask(server, requests(1))
+        assert other.seen == []

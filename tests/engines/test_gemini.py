@@ -1,87 +1,71 @@
+"""Gemini is asked through the address where it speaks chat completions."""
+
 import numpy as np
 import pytest
 
-from mien.engines.base import EngineError
-from mien.engines.endpoint import EndpointResponder
-from mien.engines.gemini_wire import GeminiWire, response_schema
-from mien.engines.request import Request
+from mien.engines import EngineError, Request, load_responder
+from mien.engines.load import destination
 from mien.language.instructions import answer_schema
-from tests.engines.bad_server import Answer, bad_server
+from tests.engines.bad_server import Answer, bad_server, said
 
-KEY = "AIza-secret"
+KEY = "AIza-secret-0123456789"
 PICTURE = np.zeros((4, 4, 3), np.uint8)
+GOOGLE = "https://generativelanguage.googleapis.com/v1beta"
 
 
-def parts(*texts, finish="STOP"):
-    content = {"role": "model", "parts": list(texts)}
-    usage = {"promptTokenCount": 7, "candidatesTokenCount": 2, "totalTokenCount": 9}
-    body = {"candidates": [{"content": content, "finishReason": finish}], "usageMetadata": usage}
-    return Answer(body=body)
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-host")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
 
 
 def ask(server, *prompts, **fields):
-    wire = GeminiWire("models/tiny", server.url)
-    asked = EndpointResponder(wire, name="gemini:tiny", key=KEY, attempts=1, timeout=5)
+    asked = load_responder("gemini:models/tiny", endpoint=server.url)
     try:
-        items = [Request(p, (PICTURE, PICTURE), p, **fields) for p in prompts]
+        items = [Request(p, (PICTURE,), p, **fields) for p in prompts]
         return {r.id: r for r in asked.respond(items)}
     finally:
         asked.close()
 
 
+@pytest.mark.parametrize("address", [None, GOOGLE, f"{GOOGLE}/", f"{GOOGLE}/openai"])
+def test_the_address_that_is_asked(address):
+    asked = load_responder("gemini:x", endpoint=address)
+    assert asked.base == f"{GOOGLE}/openai"
+    assert asked.name == "gemini:x"
+    assert destination("gemini:x", address).host == "generativelanguage.googleapis.com"
+
+
 def test_request_and_reply_on_the_wire():
-    answer = parts({"text": "hm", "thought": True}, {"text": "Happi"}, {"text": "ness."})
-    with bad_server(lambda seen: answer) as server:
-        replies = ask(server, "Look.", system="Be brief.", schema=answer_schema(), max_tokens=99)
+    with bad_server(lambda seen: said("Happiness.")) as server:
+        replies = ask(server, "Look.", system="Be brief.", schema=answer_schema())
     (seen,) = server.seen
-    assert seen.path == "/v1/models/tiny:generateContent"
-    assert seen.headers["X-Goog-Api-Key".lower()] == KEY
-    pictures, (text,) = seen.body["contents"][0]["parts"][:2], seen.body["contents"][0]["parts"][2:]
-    assert {p["inline_data"]["mime_type"] for p in pictures} == {"image/png"}
-    assert text == {"text": "Look."}
-    assert seen.body["system_instruction"] == {"parts": [{"text": "Be brief."}]}
-    config = seen.body["generationConfig"]
-    assert (config["maxOutputTokens"], config["temperature"]) == (99, 0)
-    assert config["responseMimeType"] == "application/json"
-    assert config["responseSchema"]["required"][0] == "expression"
+    assert seen.path == "/v1/openai/chat/completions"
+    assert seen.headers["Authorization"] == f"Bearer {KEY}"
+    assert seen.body["model"] == "tiny"
+    assert seen.body["response_format"]["type"] == "json_schema"
     assert replies["Look."].text == "Happiness."
-    assert replies["Look."].usage == {"prompt_tokens": 7, "completion_tokens": 2}
 
 
-def test_blocked_and_cut_answers_say_so():
-    answers = {
-        "blocked": Answer(body={"promptFeedback": {"blockReason": "SAFETY"}}),
-        "withheld": parts(finish="PROHIBITED_CONTENT"),
-        "cut": parts({"text": "Happi"}, finish="MAX_TOKENS"),
-        "thinking": parts(finish="MAX_TOKENS"),
-        "nothing": Answer(body={"candidates": []}),
-        "empty": parts({"text": ""}),
-    }
-    with bad_server(lambda seen: answers[seen.prompt]) as server:
-        replies = ask(server, *answers)
-    assert replies["blocked"].error == "the endpoint blocked the request (SAFETY)"
-    assert replies["withheld"].error == "the endpoint withheld the answer (PROHIBITED_CONTENT)"
-    assert replies["nothing"].error == "the answer has no candidates"
-    assert (replies["cut"].text, len(replies["cut"].warnings)) == ("Happi", 1)
-    assert (replies["thinking"].status, replies["thinking"].text) == ("ok", "")
-    assert (replies["empty"].status, replies["empty"].text) == ("ok", "")
+def test_what_it_refuses_is_left_out():
+    def behave(seen):
+        if "seed" not in seen.body:
+            return said("fine")
+        message = 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'
+        return Answer(400, [{"error": {"code": 400, "message": message}}])
+
+    with bad_server(behave) as server:
+        assert ask(server, "a")["a"].text == "fine"
 
 
 def test_a_refused_key_is_an_error_though_its_status_is_400():
     error = {"code": 400, "message": f"API key {KEY} not valid", "status": "INVALID_ARGUMENT"}
     error["details"] = [{"reason": "API_KEY_INVALID"}]
     with (
-        bad_server(lambda seen: Answer(400, {"error": error})) as server,
-        pytest.raises(EngineError, match="refuses the key") as caught,
+        bad_server(lambda seen: Answer(400, [{"error": error}])) as server,
+        pytest.raises(EngineError, match="GEMINI_API_KEY") as caught,
     ):
         ask(server, "a")
     assert KEY not in str(caught.value)
-
-
-def test_the_schema_keeps_to_what_the_api_takes():
-    made = response_schema(answer_schema())
-    unit = made["properties"]["action_units"]["items"]
-    assert "additionalProperties" not in made
-    assert unit["properties"]["au"] == {"type": "integer"}
-    assert unit["properties"]["intensity"]["enum"] == list("ABCDE")
-    assert made["properties"]["expression"]["enum"][0] == "neutral"

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mien.engines.gemini_wire import GeminiWire
+from mien.engines.endpoint_chat import Options, body_of
 from mien.engines.history import fitted, messages
 from mien.engines.hugging_face import HuggingFaceResponder
 from mien.engines.local_responder import LocalResponder
-from mien.engines.openai_wire import OpenAIWire
 from mien.engines.request import Request
 from tests.engines.tiny_chat import save_llava
 
@@ -17,28 +16,12 @@ TALK = (("Which expression?", "Happiness."), ("Why?", "The lip corners."))
 ASKED = Request("a", (PICTURE,), "And the brows?", history=TALK)
 
 
-def test_openai_wire():
-    wire = OpenAIWire("m", "http://localhost:1/v1")
-    sent = wire.body(Request("a", (PICTURE,), "And?", "Be brief.", TALK), wire.options)["messages"]
+def test_endpoint():
+    sent = body_of("m", Request("a", (PICTURE,), "And?", "Be brief.", TALK), Options())["messages"]
     assert [m["role"] for m in sent] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert [part["type"] for part in sent[1]["content"]] == ["image_url", "text"]
     assert sent[1]["content"][1]["text"] == "Which expression?"
     assert [m["content"] for m in sent[2:]] == ["Happiness.", "Why?", "The lip corners.", "And?"]
-
-
-def test_gemini_wire():
-    wire = GeminiWire("m", "http://localhost:1")
-    sent = wire.body(ASKED, wire.options)["contents"]
-    assert [c["role"] for c in sent] == ["user", "model", "user", "model", "user"]
-    assert set(sent[0]["parts"][0]) == {"inline_data"}
-    texts = [c["parts"][-1]["text"] for c in sent]
-    assert texts == [
-        "Which expression?",
-        "Happiness.",
-        "Why?",
-        "The lip corners.",
-        "And the brows?",
-    ]
 
 
 def test_messages_begin_with_the_pictures():

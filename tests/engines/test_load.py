@@ -154,7 +154,7 @@ def test_an_endpoint_of_the_environment_is_honoured(monkeypatch):
     assert destination("openai:x") == Destination("api.openai.com", local=False)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     assert destination("openai:x") == Destination("127.0.0.1:9", local=True)
-    assert load_responder("openai:x").wire.base == "http://127.0.0.1:9/v1"
+    assert load_responder("openai:x").base == "http://127.0.0.1:9/v1"
     monkeypatch.setenv("MIEN_ENDPOINT", "http://gpu.example/v1")
     assert destination("openai:x") == Destination("gpu.example", local=False)
     assert destination("openai:x", "http://[::1]:9/v1") == Destination("[::1]:9", local=True)

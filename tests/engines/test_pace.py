@@ -1,10 +1,8 @@
 import asyncio
-import random
-from datetime import UTC, datetime
 
 import pytest
 
-from mien.engines.pace import Pace, back_off, retry_after
+from mien.engines.pace import Pace
 
 
 class Time:
@@ -63,29 +61,3 @@ def test_a_pause_holds_all_and_the_longest_counts():
 def test_limits_are_above_zero():
     with pytest.raises(ValueError, match="rpm is 0"):
         Pace(rpm=0)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", 7),
-        ("0.5", 0.5),
-        ("-3", 0),
-        ("Sat, 21 Nov 2026 10:00:30 GMT", 30),
-        ("Sat, 21 Nov 2026 09:00:00 GMT", 0),
-        ("soon", None),
-        ("nan", None),
-        ("inf", None),
-        (None, None),
-    ],
-)
-def test_retry_after(value, seconds):
-    now = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
-    assert retry_after(value, now=now) == seconds
-
-
-def test_back_off_doubles_to_a_bound_with_jitter():
-    rng = random.Random(0)
-    for tries, longest in enumerate((1, 2, 4, 8, 16, 32, 60, 60), 1):
-        waits = [back_off(tries, rng) for _ in range(50)]
-        assert longest / 2 <= min(waits) < max(waits) <= longest

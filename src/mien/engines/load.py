@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from mien.engines.base import EngineError
 from mien.engines.request import Responder
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from mien.engines.endpoint import EndpointResponder
     from mien.engines.local_responder import Answers
-    from mien.engines.wire import Wire
 
 PICTURES, CLIPS = "mien/nano", "mien/nano-video"
 """Who looks at pictures, and who at clips where it is installed, if no model is named."""
@@ -242,22 +240,26 @@ def _endpoint(
     tpm: float | None,
     timeout: float,
 ) -> EndpointResponder:
-    from mien.engines.endpoint import EndpointResponder
-    from mien.engines.gemini_wire import GEMINI
-    from mien.engines.openai_wire import OPENAI
-    from mien.engines.wire import host_of
+    from mien.engines.endpoint_address import GEMINI, OPENAI, host_of, keeps_secrets
 
-    kind, wire = model.partition(":")[0], _wire(model, endpoint)
+    try:
+        from mien.engines.endpoint import EndpointResponder
+    except ModuleNotFoundError as error:
+        if error.name not in ("openai", "httpx2"):
+            raise
+        raise EngineError(f"{model} needs the openai package: pip install 'mien[openai]'") from None
+    kind, name, base = _place(model, endpoint)
     variable = key_env or ("GEMINI_API_KEY" if kind == "gemini" else "OPENAI_API_KEY")
     key = os.environ.get(variable, "").strip() or None
-    needed = key_env is not None or host_of(wire.base) in (host_of(OPENAI), host_of(GEMINI))
+    needed = key_env is not None or host_of(base) in (host_of(OPENAI), host_of(GEMINI))
     if key is None and needed:
         raise EngineError(f"{model} needs a key: put it into the environment variable {variable}")
-    if key_env is None and not _keeps_secrets(wire.base):
+    if key_env is None and not keeps_secrets(base):
         key = None
     return EndpointResponder(
-        wire,
-        name=f"{kind}:{wire.model}",
+        name,
+        base,
+        name=f"{kind}:{name}",
         key=key,
         key_name=variable,
         concurrency=concurrency,
@@ -267,17 +269,17 @@ def _endpoint(
     )
 
 
-def _wire(model: str, endpoint: str | None) -> Wire:
-    from mien.engines.gemini_wire import GEMINI, GeminiWire
-    from mien.engines.openai_wire import OPENAI, OpenAIWire
+def _place(model: str, endpoint: str | None) -> tuple[str, str, str]:
+    """The kind of an endpoint, its name of the model, and its address."""
+    from mien.engines.endpoint_address import OPENAI, check_base, gemini_base
 
     kind, _, rest = model.partition(":")
     if kind == "gemini":
-        return GeminiWire(rest, endpoint or GEMINI)
+        return kind, rest.removeprefix("models/"), check_base(gemini_base(endpoint))
     name, at, address = rest.partition("@http")
     own = (endpoint, os.environ.get("MIEN_ENDPOINT"), os.environ.get("OPENAI_BASE_URL"))
     chosen = next((place.strip() for place in own if place and place.strip()), OPENAI)
-    return OpenAIWire(name, f"http{address}" if at else chosen)
+    return kind, name, check_base(f"http{address}" if at else chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,17 +305,10 @@ def destination(model: str, endpoint: str | None = None) -> Destination | None:
     Raises:
         EngineError: if the address is none.
     """
-    from mien.engines.wire import host_of, is_local
+    from mien.engines.endpoint_address import host_of, is_local
 
     kind, _, rest = model.partition(":")
     if kind not in ("openai", "gemini") or not rest:
         return None
-    base = _wire(model, endpoint).base
+    *_, base = _place(model, endpoint)
     return Destination(host_of(base), is_local(base))
-
-
-def _keeps_secrets(base: str) -> bool:
-    """Whether a key may go there unasked: encrypted, or not leaving this machine."""
-    from mien.engines.wire import is_local
-
-    return urlsplit(base).scheme == "https" or is_local(base)

@@ -1,19 +1,13 @@
-"""How fast an endpoint is asked: limits per minute, pauses that it orders, waits between tries."""
+"""How fast an endpoint is asked: limits per minute, and pauses that it orders."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
-
-FIRST_WAIT = 1.0
-LONGEST_WAIT = 60.0
 
 
 class Bucket:
@@ -92,30 +86,3 @@ class Pace:
         if self.tokens:
             waits.append(self.tokens.wait_for(tokens))
         return max(waits)
-
-
-def back_off(tries: int, rng: random.Random) -> float:
-    """Seconds to wait behind the n-th failed try: doubling, with jitter so that tries spread."""
-    longest: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 16))
-    return longest * rng.uniform(0.5, 1.0)
-
-
-def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Seconds that a `Retry-After` header asks for: a number or an HTTP date.
-
-    Returns:
-        None where there is no header or it cannot be read; never below 0.
-    """
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(value)
-        except (ValueError, TypeError, OverflowError):
-            return None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        seconds = (date - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None

@@ -28,7 +28,6 @@ from mien.data.build.teacher_replies import Replies, request_key
 from mien.data.checks.rules import CheckRules
 from mien.engines.base import EngineError
 from mien.engines.endpoint import EndpointResponder
-from mien.engines.openai_wire import OpenAIWire
 from mien.engines.request import Reply, Request, Responder
 from mien.faces import CropSpec
 from tests.data.build.local_teacher import KINDS, LocalTeacher, pictures_of, true_text
@@ -215,8 +214,8 @@ def test_estimate_counts_requests_and_tokens() -> None:
 
 def test_pictures_leave_this_machine_only_when_allowed() -> None:
     terms = {"rafdb": Terms("RAF-DB", "non-commercial research only", "ask by mail", "http://x")}
-    remote = EndpointResponder(OpenAIWire("m", "https://api.example.com/v1"), name="openai:m")
-    local = EndpointResponder(OpenAIWire("m", "http://localhost:1/v1"), name="openai:m")
+    remote = EndpointResponder("m", "https://api.example.com/v1", name="openai:m")
+    local = EndpointResponder("m", "http://localhost:1/v1", name="openai:m")
     with pytest.raises(BuildError, match=r"send pictures to api\.example\.com.*non-commercial"):
         check_upload(remote, terms, allowed=False)
     assert any("non-commercial" in line for line in check_upload(remote, terms, allowed=True))
@@ -351,9 +350,7 @@ def test_what_got_no_answer_is_asked_again_by_the_next_run(root: Path, tmp_path:
     settings = replace(SETTINGS, per_shard=10, retries=1)
     out = tmp_path / "out"
     with bad_server(behave) as server:
-        responder = EndpointResponder(
-            OpenAIWire("tiny", server.url), name="openai:tiny", concurrency=4
-        )
+        responder = EndpointResponder("tiny", server.url, name="openai:tiny", concurrency=4)
         try:
             first = _run(responder, root, out, made=made, settings=settings)
             aside = {row["id"] for row in first.set_aside()}
@@ -387,7 +384,7 @@ def _against_faults(count: int, root: Path, out: Path) -> None:
     ]
     with bad_server(teacher) as server:
         responder = EndpointResponder(
-            OpenAIWire("tiny", server.url), name="openai:tiny", concurrency=8, timeout=0.3
+            "tiny", server.url, name="openai:tiny", concurrency=8, timeout=0.3
         )
         try:
             folder = _run(responder, root, out, made=made)
