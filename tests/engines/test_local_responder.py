@@ -195,3 +195,27 @@ def test_the_labels_of_a_dataset_are_those_of_its_head(tiny_folder, tmp_path, cr
     assert told.numbers.expression.scores["fear"] == pytest.approx(math.e**3 / (math.e**3 + 6))
     assert replies["rafdb"].numbers.expression == replies["own"].numbers.expression
     assert replies["own"].numbers.expression != told.numbers.expression
+
+
+def test_the_first_draft_that_is_true_is_taken(guided, crops, monkeypatch):
+    asked = [Request(str(i), (crop,), prompt_for("analysis")) for i, crop in enumerate(crops)]
+    with torch.inference_mode():
+        seen = guided.core.look(crops)
+    known = [guided.core.read([group[i] for group in seen.scores]) for i in range(len(crops))]
+    labels = [expression.label for expression, _ in known]
+    calls = []
+
+    def write(features, texts, *, max_new_tokens, drafts=1, frame_mask=None):
+        calls.append((len(texts), drafts, len(features)))
+        if drafts == 1:
+            return ["It fits.", "AU46 is strong.", "AU46 is strong."]
+        false, true = ["AU46 is strong."] * 3, [f"This is {labels[1]}."]
+        return [*false, *true, *false, *false[:1]] + false * 2 + false[:2]
+
+    monkeypatch.setattr(guided.core, "write", write)
+    first, second, third = guided.respond(asked)
+    assert calls == [(3, 1, 3), (2, 8, 2)]  # only those whose first text is false are tried again
+    assert first.text.endswith("It fits.")
+    assert second.text.endswith(f"This is {labels[1]}.")
+    assert (first.warnings, second.warnings) == ((), ())
+    assert "AU46" in third.warnings[0]

@@ -9,8 +9,8 @@ from transformers import LlamaConfig, ResNetConfig
 
 from mien.engines import quantize
 from mien.engines.base import EngineError
+from mien.engines.history import begun
 from mien.engines.load import load_responder
-from mien.engines.local_model import begun
 from mien.engines.quantize import KEPT, quantization
 from mien.engines.request import Request
 from mien.facs import LABEL_SETS

@@ -1,4 +1,4 @@
-"""Earlier turns of a talk: as messages, and no more of them than fit into a model's context."""
+"""A question with the turns before it: as messages, as text, and no more than a model can hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mien.engines.chat_template import written
 from mien.engines.request import Request
+from mien.language import prompt_for
 
 Turns = Sequence[tuple[str, str]]
 
@@ -26,6 +28,28 @@ def messages(prompt: str, history: Turns = (), *, images: int) -> list[dict[str,
     made.append({"role": "user", "content": [{"type": "text", "text": prompt}]})
     made[0]["content"] = [{"type": "image"}] * images + made[0]["content"]
     return made
+
+
+def question(processor: Any, prompt: str | None = None, history: Turns = ()) -> str:
+    """Picture, earlier turns and prompt up to the answer, the picture as its placeholders.
+
+    Args:
+        processor: of the model.
+        prompt: the words of the user; by default the canonical prompt of the analysis.
+        history: earlier turns as (question, answer), the oldest first.
+    """
+    words = prompt_for("analysis") if prompt is None else prompt
+    # A placeholder among the words of a talk would be taken for a second picture.
+    mark = processor.image_token
+    plain = [(asked.replace(mark, ""), said.replace(mark, "")) for asked, said in history]
+    text = written(processor, messages(words.replace(mark, ""), plain, images=1))
+    return text.replace(mark, mark * processor.num_image_tokens)
+
+
+def begun(question: str, start: str) -> str:
+    """A question with the start of its answer, as the chat template would write them."""
+    # Templates that end in a colon ("ASSISTANT:") have a space before the answer.
+    return f"{question} {start}" if question.endswith(":") and start else question + start
 
 
 def fitted(request: Request, fits: Callable[[Request], bool]) -> tuple[Request, tuple[str, ...]]:

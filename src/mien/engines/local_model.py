@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 import mien.models  # noqa: F401  registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
-from mien.engines.chat_template import check_file, written
+from mien.engines.chat_template import check_file
 from mien.engines.face_reader import FaceReader
-from mien.engines.history import Turns, messages
+from mien.engines.history import Turns, question
 from mien.engines.model_files import (
     BROKEN,
     check_folder,
@@ -301,15 +301,20 @@ class LocalModel:
         texts: Sequence[str],
         *,
         max_new_tokens: int,
+        drafts: int = 1,
         frame_mask: torch.Tensor | None = None,
     ) -> list[str]:
-        """What the model writes behind each text.
+        """What the model writes behind each text: the likeliest word each time, or by beam search.
 
         Args:
             features: (B, ..., D), a row a text.
             texts: made by `ask`, perhaps with the start of an answer.
             max_new_tokens: longest answer.
+            drafts: how many different ones of each text, by as many beams.
             frame_mask: of clips, (B, F).
+
+        Returns:
+            B * drafts of them, those of a text one behind the other, the likeliest first.
         """
         inputs = self.prompts(texts)
         out = self.model.generate(
@@ -318,6 +323,8 @@ class LocalModel:
             image_features=features,
             max_new_tokens=max_new_tokens,
             do_sample=False,
+            num_beams=drafts,
+            num_return_sequences=drafts,
             pad_token_id=self.processor.tokenizer.pad_token_id,
         )
         written: list[str] = self.processor.tokenizer.batch_decode(
@@ -362,28 +369,6 @@ class LocalModel:
 def numbers_answer(numbers: Numbers) -> Answer:
     """Numbers as an answer without words."""
     return Answer(expression=numbers[0], action_units=numbers[1])
-
-
-def question(processor: Any, prompt: str | None = None, history: Turns = ()) -> str:
-    """Picture, earlier turns and prompt up to the answer, the picture as its placeholders.
-
-    Args:
-        processor: of the model.
-        prompt: the words of the user; by default the canonical prompt of the analysis.
-        history: earlier turns as (question, answer), the oldest first.
-    """
-    words = prompt_for("analysis") if prompt is None else prompt
-    # A placeholder among the words of a talk would be taken for a second picture.
-    mark = processor.image_token
-    plain = [(asked.replace(mark, ""), said.replace(mark, "")) for asked, said in history]
-    text = written(processor, messages(words.replace(mark, ""), plain, images=1))
-    return text.replace(mark, mark * processor.num_image_tokens)
-
-
-def begun(question: str, start: str) -> str:
-    """A question with the start of its answer, as the chat template would write them."""
-    # Templates that end in a colon ("ASSISTANT:") have a space before the answer.
-    return f"{question} {start}" if question.endswith(":") and start else question + start
 
 
 def _over_views(scores: torch.Tensor, count: int) -> NDArray[np.float32]:

@@ -21,14 +21,13 @@ from mien.engines.answers import (
 )
 from mien.engines.base import EngineError
 from mien.engines.batches import alike, batches
-from mien.engines.history import fitted
+from mien.engines.history import begun, fitted
 from mien.engines.local_model import (
     MAX_NEW_TOKENS,
     Clip,
     LocalModel,
     Numbers,
     Seen,
-    begun,
     numbers_answer,
 )
 from mien.engines.numbers import read_expression
@@ -39,6 +38,8 @@ from mien.models.priors import FacePriors
 from mien.schema import Face, Status
 
 Answers = Literal["guided", "free"]
+DRAFTS = 8
+"""Texts that a model tries where its likeliest one is not true to its numbers."""
 _Looked = tuple[Hashable, Clip, Sequence[FacePriors | None]]
 
 
@@ -47,9 +48,10 @@ class LocalResponder(Responder):
 
     Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
     is then written behind the label line that the numbers make, so that words and numbers agree;
-    what the model writes is read back, and where it names a unit that they call absent, or calls
-    one a sign of the expression that is none (`mien.language.check_reasons`), the text is made from
-    the numbers by `mien.language.describe` instead, with a warning.
+    what the model writes is read back. Where it names a unit that they call absent, or calls one a
+    sign of the expression that is none (`mien.language.check_reasons`), the first of its next
+    likely drafts that is true is taken; where none is, the text is made from the numbers by
+    `mien.language.describe`, with a warning.
 
     The pictures of a request are the frames of one clip. A model that reads clips (EMO-LLaMA) reads
     them as one, with priors of the face in each. Of a model that reads pictures alone (FEALLM) the
@@ -206,14 +208,29 @@ class LocalResponder(Responder):
         numbers: Mapping[str, Numbers],
     ) -> list[Reply]:
         starts = [self._start(r.prompt, numbers[r.id]) for r in group]
-        written = self.core.write(
-            texts=[begun(self._question(r), s) for r, s in zip(group, starts, strict=True)],
-            max_new_tokens=group[0].max_tokens,
-            **features,
-        )
+        texts = [begun(self._question(r), s) for r, s in zip(group, starts, strict=True)]
+        seen, mask, longest = features["features"], features.get("frame_mask"), group[0].max_tokens
+        written = self.core.write(seen, texts, max_new_tokens=longest, frame_mask=mask)
+        held = [
+            self._held(request.prompt, start, words, numbers[request.id])
+            for request, start, words in zip(group, starts, written, strict=True)
+        ]
+        again = [row for row, (_, _, warnings) in enumerate(held) if warnings]
+        if again:
+            drafts = self.core.write(
+                seen[again],
+                [texts[row] for row in again],
+                max_new_tokens=longest,
+                drafts=DRAFTS,
+                frame_mask=None if mask is None else mask[again],
+            )
+            for place, row in enumerate(again):
+                request, start = group[row], starts[row]
+                tried = drafts[place * DRAFTS : (place + 1) * DRAFTS]
+                found = (self._held(request.prompt, start, d, numbers[request.id]) for d in tried)
+                held[row] = next((one for one in found if not one[2]), held[row])
         replies = []
-        for request, start, words in zip(group, starts, written, strict=True):
-            text, status, warnings = self._held(request.prompt, start, words, numbers[request.id])
+        for request, (text, status, warnings) in zip(group, held, strict=True):
             said = replace(numbers_answer(numbers[request.id]), status=status)
             warnings = (*self._remarks(request), *warnings)
             replies.append(Reply(request.id, text=text, numbers=said, warnings=warnings))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.engines.local_model import question
+from mien.engines.history import question
 from mien.engines.numbers import Candidates
 from mien.language import prompt_for
 from mien.models.branches import PrefixTree, score_branches
