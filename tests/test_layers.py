@@ -23,6 +23,7 @@ ORDER = (
         "arkit",
         "checks",
         "datasets",
+        "model_options",
         "partfile",
         "quick_start",
         "quiet",

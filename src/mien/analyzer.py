@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.apex import apex_faces
-from mien.engines import Answer, EngineError, Responder, load_responder
+from mien.engines import Answer, EngineError, ModelOptions, Responder, load_responder
 from mien.engines.analysis import ask_analysis
 from mien.engines.load import PICTURES, default_clip_model
 from mien.engines.track_clips import ClipFrames, TrackClips
@@ -39,6 +39,8 @@ USUAL_SAMPLING = Sampling(rate=5.0)
 USUAL_CLIP_FRAMES = ClipFrames()
 """Which of those a model that reads clips is shown of each person."""
 
+
+_USUAL = ModelOptions()
 
 _Asked = tuple[Pending, NDArray[np.uint8], "FacePriors | None"]
 
@@ -302,12 +304,9 @@ def load(
     model: str | None = None,
     *,
     faces: str = "mediapipe",
-    device: str = "auto",
-    batch_size: int = 16,
-    endpoint: str | None = None,
-    key_env: str | None = None,
     clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
-    quantize: str | None = None,
+    options: ModelOptions = _USUAL,
+    **changes: Any,
 ) -> Analyzer:
     """An analyzer that can be used again and again.
 
@@ -315,33 +314,25 @@ def load(
         model: a folder, or any other form that `mien.engines.load.FORMS` lists. By default
             "mien/nano", and for the tracks of clips "mien/nano-video" where it is installed.
         faces: "mediapipe", or "whole" for pictures that are one face crop each.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        batch_size: faces answered at a time.
-        endpoint: address of an OpenAI-compatible endpoint, for models "openai:NAME".
-        key_env: environment variable that holds its key.
         clip_frames: which frames of a track a model that reads clips is shown.
-        quantize: "8bit" or "4bit" for language models on this machine; needs bitsandbytes.
+        options: how the model is run.
+        **changes: fields of `mien.engines.ModelOptions` instead, such as `device="cpu"`.
 
     Raises:
         EngineError: if the model or the device cannot be had.
         ValueError: if there is no such finder.
     """
+    options = replace(options, **changes)
     finder = make_finder(faces)
-    responder = load_responder(
-        model or PICTURES,
-        device=device,
-        batch_size=batch_size,
-        endpoint=endpoint,
-        key_env=key_env,
-        concurrency=min(batch_size, 8),
-        quantize=quantize,
-    )
+    responder = load_responder(model or PICTURES, options=options)
     clip_model = default_clip_model() if model is None else None
     return Analyzer(
         responder,
         finder,
-        batch_size=batch_size,
-        clips=partial(_clip_responder, clip_model, device) if clip_model is not None else None,
+        batch_size=options.batch_size,
+        clips=partial(_clip_responder, clip_model, options.device)
+        if clip_model is not None
+        else None,
         clip_frames=clip_frames,
     )
 
@@ -360,31 +351,22 @@ def analyze(
     faces: str = "mediapipe",
     numbers: bool = False,
     sampling: Sampling = USUAL_SAMPLING,
-    device: str = "auto",
-    batch_size: int = 16,
-    endpoint: str | None = None,
-    key_env: str | None = None,
     as_frame: bool = False,
     bgr: bool = False,
+    options: ModelOptions = _USUAL,
+    **changes: Any,
 ) -> list[Analysis] | pandas.DataFrame:
     """Analyses pictures and videos in one call; `load` once instead if you call it often.
 
     Args:
         inputs: as for `Analyzer.analyze`.
-        model, faces, device, batch_size, endpoint, key_env: as for `load`.
+        model, faces, options, **changes: as for `load`.
         numbers: leave out the text.
         sampling: which frames of videos to look at.
         as_frame: return a data frame with OpenFace's column names (needs pandas).
         bgr: arrays and tensors hold blue first, as OpenCV's do.
     """
-    analyzer = load(
-        model,
-        faces=faces,
-        device=device,
-        batch_size=batch_size,
-        endpoint=endpoint,
-        key_env=key_env,
-    )
+    analyzer = load(model, faces=faces, options=options, **changes)
     rows = analyzer.analyze(inputs, numbers=numbers, sampling=sampling, bgr=bgr)
     if not as_frame:
         return rows

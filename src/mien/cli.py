@@ -17,20 +17,19 @@ from mien.commands.data import data_app
 from mien.commands.init import init
 from mien.commands.merge import merge
 from mien.commands.options import (
-    Device,
-    Endpoint,
     FaceFinder,
     FaceModelName,
     Finder,
     Ict,
-    KeyEnv,
     People,
     Split,
     Yes,
+    model_options,
 )
 from mien.commands.root import Root, interrupted_by_signals
 from mien.commands.synth_sequence import sequence
 from mien.commands.train import train
+from mien.model_options import ModelOptions
 from mien.terminal import say
 
 app = typer.Typer(
@@ -67,13 +66,6 @@ class ImageFormat(StrEnum):
     jpg = "jpg"
 
 
-class Quantize(StrEnum):
-    """How large language models are made smaller."""
-
-    eight = "8bit"
-    four = "4bit"
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         say(f"mien {__version__}")
@@ -90,6 +82,7 @@ def _main(
 
 
 @app.command()
+@model_options
 def analyze(
     inputs: Annotated[
         list[str],
@@ -113,8 +106,6 @@ def analyze(
             "[default: mien/nano, and mien/nano-video for videos where it is installed]"
         ),
     ] = None,
-    endpoint: Endpoint = None,
-    key_env: KeyEnv = None,
     yes: Yes = False,
     faces: Finder = FaceFinder.mediapipe,
     numbers: Annotated[
@@ -139,13 +130,9 @@ def analyze(
     around_apex: Annotated[
         bool, typer.Option("--around-apex", help="These in a row around the strongest expression.")
     ] = False,
-    device: Device = "auto",
-    quantize: Annotated[
-        Quantize | None,
-        typer.Option(help="Load the language model in 8 or 4 bits; needs bitsandbytes."),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces answered at a time.")] = 16,
     seed: Annotated[int, typer.Option(help="For models that draw by chance.")] = 0,
+    *,
+    options: ModelOptions,
 ) -> None:
     """Say which expression and action units the faces show, and why.
 
@@ -154,7 +141,7 @@ def analyze(
     from mien.engines.load import is_embedded
     from mien.quick_start import quick_start
 
-    with quick_start(is_embedded(model) and quantize is None):
+    with quick_start(is_embedded(model) and options.quantize is None):
         from mien.commands.analyze import run_analyze
         from mien.engines.track_clips import ClipFrames
 
@@ -172,13 +159,9 @@ def analyze(
             model=model,
             faces=faces.value,
             numbers=numbers,
-            device=device,
-            batch_size=batch_size,
             seed=seed,
-            endpoint=endpoint,
-            key_env=key_env,
             yes=yes,
-            quantize=quantize.value if quantize else None,
+            options=options,
             sampling={**sampling, "start": start, "end": end},
             clip_frames=ClipFrames(clip_frames, "apex" if around_apex else "track"),
         )

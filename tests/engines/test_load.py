@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mien
-from mien.engines import EngineError, Request, load_responder
+from mien.engines import EngineError, ModelOptions, Request, load_responder
 from mien.engines.hugging_face import HuggingFaceResponder
 from mien.engines.load import Destination, destination
 from mien.engines.local_responder import LocalResponder
@@ -137,10 +137,8 @@ def test_the_command_says_once_where_faces_go(monkeypatch, capsys, tmp_path):
             model="openai:tiny",
             faces="whole",
             numbers=False,
-            device="cpu",
-            batch_size=1,
             seed=0,
-            endpoint=server.url,
+            options=ModelOptions(device="cpu", batch_size=1, endpoint=server.url),
         )
     out, errors = capsys.readouterr()
     assert code == 0

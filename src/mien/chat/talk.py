@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.chat.hold import faults_of, known_of
-from mien.engines import Answer, EngineError, Request, Responder, load_responder
+from mien.engines import Answer, EngineError, ModelOptions, Request, Responder, load_responder
 from mien.engines.analysis import ask_analysis
 from mien.engines.answers import task_of
 from mien.engines.load import EMBEDDED
@@ -41,6 +41,7 @@ MAX_HISTORY = 12_000
 """Most characters of earlier turns that a model is given; models on this machine are given as many
 turns of them as fit into their context."""
 MAX_TOKENS = 200
+_USUAL = ModelOptions()
 _REPLACED = "the text was written from the numbers instead"
 
 
@@ -87,7 +88,8 @@ class Chat:
         model: any form that `mien.engines.load.FORMS` lists.
         face: number of the face, from 0.
         faces: "mediapipe", or "whole" for a picture that is one face crop.
-        device, endpoint, key_env: see `mien.engines.load_responder`.
+        options: how the model is run.
+        **changes: fields of `mien.engines.ModelOptions` instead, such as `device="cpu"`.
         words: who writes the answers: "model"; "numbers", the model being asked only with mien's
             own prompts; or "auto", which is "numbers" for `mien/nano`, which does not follow free
             questions, and "model" for all others.
@@ -109,14 +111,13 @@ class Chat:
         model: str = "mien/nano",
         face: int = 0,
         faces: str = "mediapipe",
-        device: str = "auto",
-        endpoint: str | None = None,
-        key_env: str | None = None,
         words: Words = "auto",
         seed: int = 0,
         bgr: bool = False,
         responder: Responder | None = None,
         finder: Finder | None = None,
+        options: ModelOptions = _USUAL,
+        **changes: Any,
     ) -> None:
         if words not in get_args(Words):
             raise ChatError(f"words is {words!r}; use {', '.join(get_args(Words))}")
@@ -133,9 +134,7 @@ class Chat:
             remedy = "; for a picture that is one face crop use --faces whole"
             raise NoFaceError(f"{self.source}: no face was found" + (remedy if crop else ""))
         self._check(face)
-        self.responder = responder or load_responder(
-            model, device=device, endpoint=endpoint, key_env=key_env, batch_size=1
-        )
+        self.responder = responder or load_responder(model, options=options, **changes)
         self.seed = seed
         self.words: Words = words
         if words == "auto":

@@ -16,7 +16,7 @@ from mien.commands.progress import progress_bar
 from mien.draw import overlay as draw_overlay
 from mien.draw import save_overlay
 from mien.draw.video import overlay_video, video_suffix
-from mien.engines import EngineError
+from mien.engines import EngineError, ModelOptions
 from mien.engines.load import PICTURES, is_embedded
 from mien.engines.track_clips import ClipFrames
 from mien.faces import FinderError
@@ -48,13 +48,9 @@ def run_analyze(
     model: str | None,
     faces: str,
     numbers: bool,
-    device: str,
-    batch_size: int,
     seed: int,
-    endpoint: str | None = None,
-    key_env: str | None = None,
+    options: ModelOptions,
     yes: bool = False,
-    quantize: str | None = None,
     sampling: Mapping[str, Any] | None = None,
     clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
 ) -> int:
@@ -70,18 +66,9 @@ def run_analyze(
         errors.print(f"error: which frames of videos: {error}")
         return 2
     try:
-        agree_to_send([model], endpoint, yes=yes, errors=errors)
-        with quick_start(is_embedded(model) and quantize is None):
-            analyzer = load(
-                model,
-                faces=faces,
-                device=device,
-                batch_size=batch_size,
-                endpoint=endpoint,
-                key_env=key_env,
-                quantize=quantize,
-                clip_frames=clip_frames,
-            )
+        agree_to_send([model], options, yes=yes, errors=errors)
+        with quick_start(is_embedded(model) and options.quantize is None):
+            analyzer = load(model, faces=faces, clip_frames=clip_frames, options=options)
     except (EngineError, FinderError, WeightsError) as error:
         errors.print(f"error: {error}", soft_wrap=True)
         return 2

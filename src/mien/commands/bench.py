@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mien.commands.options import Device, Endpoint, KeyEnv, Yes
+from mien.commands.options import Yes, model_options
+from mien.model_options import ModelOptions
 
 
 class Answers(StrEnum):
@@ -54,6 +55,7 @@ Pictures = Annotated[
 
 
 @app.command()
+@model_options
 def run(
     suite: Annotated[str, typer.Argument(help="A suite (`mien bench list`), or your .toml file.")],
     model: Annotated[
@@ -65,20 +67,13 @@ def run(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask about so many faces, the same for every model.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Questions answered at a time.")] = 16,
-    device: Device = "auto",
     answers: Annotated[
         Answers, typer.Option(help="How mien's own models write: after their numbers, or freely.")
     ] = Answers.guided,
     scoring: Annotated[
         Scoring, typer.Option(help="'likelihood' scores the expressions as options; local models.")
     ] = Scoring.text,
-    endpoint: Endpoint = None,
-    key_env: KeyEnv = None,
     yes: Yes = False,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
-    rpm: Annotated[float | None, typer.Option(help="Requests per minute at most.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds before a request is given up.")] = 120.0,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew; old answers are renamed.")
     ] = False,
@@ -91,30 +86,26 @@ def run(
     judge: Annotated[
         str | None, typer.Option(help="Model that grades descriptions and reasons, as an extra.")
     ] = None,
+    *,
+    options: ModelOptions,
 ) -> None:
     """Ask models the questions of a suite, score the answers and write a report.
 
     Every answer is on disk as soon as it is there; the same command goes on where it was stopped.
     Exit codes: 0 all answered, 1 some failed or nothing, 2 wrong usage, 130 interrupted.
     """
-    from mien.commands.bench_run import Options, run_bench
+    from mien.commands.bench_run import Asked, run_bench
 
-    options = Options(
+    asked = Asked(
         suite=suite,
         models=tuple(model or ("mien/nano",)),
         data=data,
         out=out,
         limit=limit,
-        batch_size=batch_size,
-        device=device,
         answers="guided" if answers is Answers.guided else "free",
         scoring=scoring.value,
-        endpoint=endpoint,
-        key_env=key_env,
+        how=options,
         yes=yes,
-        concurrency=concurrency,
-        rpm=rpm,
-        timeout=timeout,
         restart=restart,
         keep_failed=keep_failed,
         samples=samples,
@@ -122,7 +113,7 @@ def run(
         pictures=pictures,
         judge=judge,
     )
-    raise typer.Exit(run_bench(options))
+    raise typer.Exit(run_bench(asked))
 
 
 @app.command("list")

@@ -17,7 +17,7 @@ from mien.bench.suite import Suite, SuiteError, load_suite
 from mien.commands.bench_show import print_outcome, print_results
 from mien.commands.consent import agree_to_send
 from mien.commands.progress import progress_bar
-from mien.engines import EngineError, check_model
+from mien.engines import EngineError, ModelOptions, check_model
 from mien.faces import Finder, FinderError, make_finder
 from mien.partfile import SinkError
 from mien.terminal import Console, say
@@ -30,7 +30,7 @@ REPORT_FILE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Asked:
     """What the user asked for; see the help of `mien bench run`."""
 
     suite: str
@@ -38,16 +38,10 @@ class Options:
     data: Path | None
     out: Path
     limit: int | None
-    batch_size: int
-    device: str
     answers: Literal["guided", "free"]
     scoring: str
-    endpoint: str | None
-    key_env: str | None
+    how: ModelOptions
     yes: bool
-    concurrency: int
-    rpm: float | None
-    timeout: float
     restart: bool
     keep_failed: bool
     samples: int
@@ -56,7 +50,7 @@ class Options:
     judge: str | None
 
 
-def run_bench(options: Options) -> int:
+def run_bench(options: Asked) -> int:
     """Runs the command and returns its exit code."""
     errors = Console(stderr=True)
     try:
@@ -67,7 +61,7 @@ def run_bench(options: Options) -> int:
         for model in options.models:  # a wrong name shows before the first model has worked
             check_model(model)
         asked = (*options.models, options.judge)
-        agree_to_send(asked, options.endpoint, yes=options.yes, errors=errors)
+        agree_to_send(asked, options.how, yes=options.yes, errors=errors)
     except (SuiteError, SourceError, EngineError) as error:
         return _say(errors, error, 2)
     try:
@@ -118,7 +112,7 @@ def run_rescore(folder: Path, *, data: Path | None, samples: int, seed: int, pic
 
 
 def _run_one(
-    suite: Suite, source: Source, chosen: Chosen, model: str, options: Options, errors: Console
+    suite: Suite, source: Source, chosen: Chosen, model: str, options: Asked, errors: Console
 ) -> Outcome:
     folder = options.out / suite.name / model_slug(model)
     if options.restart and (aside := set_aside(folder)) is not None:
@@ -142,20 +136,10 @@ def _run_one(
 
 
 @contextmanager
-def _responder(model: str, options: Options) -> Iterator[Responder]:
+def _responder(model: str, options: Asked) -> Iterator[Responder]:
     from mien.engines.load import load_responder
 
-    responder = load_responder(
-        model,
-        device=options.device,
-        batch_size=options.batch_size,
-        endpoint=options.endpoint,
-        key_env=options.key_env,
-        concurrency=options.concurrency,
-        rpm=options.rpm,
-        timeout=options.timeout,
-        answers=options.answers,
-    )
+    responder = load_responder(model, answers=options.answers, options=options.how)
     try:
         yield responder
     finally:
@@ -196,7 +180,7 @@ def _report(
     write_report(path, results, scored, source, samples=samples, seed=seed)
 
 
-def _judge(scored: list[Scored], options: Options, errors: Console) -> None:
+def _judge(scored: list[Scored], options: Asked, errors: Console) -> None:
     from mien.bench.judge import judge_run
 
     assert options.judge is not None

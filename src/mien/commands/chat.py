@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mien.commands.options import Device, Endpoint, FaceFinder, Finder, KeyEnv, Yes
+from mien.commands.options import FaceFinder, Finder, Yes, model_options
+from mien.model_options import ModelOptions
 
 
 class ChatWords(StrEnum):
@@ -19,6 +20,7 @@ class ChatWords(StrEnum):
     numbers = "numbers"
 
 
+@model_options
 def chat(
     photo: Annotated[str, typer.Argument(help="A picture, or - for standard input.")],
     ask: Annotated[
@@ -33,16 +35,15 @@ def chat(
         str,
         typer.Option(help="mien/nano, a folder, hf:REPO, openai:NAME, gemini:NAME, recorded:FILE."),
     ] = "mien/nano",
-    endpoint: Endpoint = None,
-    key_env: KeyEnv = None,
     yes: Yes = False,
     faces: Finder = FaceFinder.mediapipe,
     words: Annotated[
         ChatWords,
         typer.Option(help="Who writes: the model, or texts from its numbers. auto: by the model."),
     ] = ChatWords.auto,
-    device: Device = "auto",
     seed: Annotated[int, typer.Option(help="For the wording of texts made from numbers.")] = 0,
+    *,
+    options: ModelOptions,
 ) -> None:
     """Talk about a face: its expression, its action units, and what speaks for what.
 
@@ -61,12 +62,10 @@ def chat(
             face=face,
             save=save,
             model=model,
-            endpoint=endpoint,
-            key_env=key_env,
+            options=options,
             yes=yes,
             faces=faces.value,
             words=words.value,
-            device=device,
             seed=seed,
         )
     )

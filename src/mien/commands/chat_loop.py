@@ -10,7 +10,7 @@ from pathlib import Path
 from mien.chat import Chat, ChatError, NoFaceError
 from mien.commands.chat_show import faces_table, help_view, numbers_view, show_turn
 from mien.commands.consent import agree_to_send
-from mien.engines import EngineError
+from mien.engines import EngineError, ModelOptions
 from mien.faces import FinderError
 from mien.media import Input, MediaError, expand_inputs
 from mien.partfile import SinkError
@@ -25,12 +25,10 @@ def run_chat(
     face: int,
     save: Path | None,
     model: str,
-    endpoint: str | None,
-    key_env: str | None,
+    options: ModelOptions,
     yes: bool,
     faces: str,
     words: str,
-    device: str,
     seed: int,
 ) -> int:
     """Runs the command and returns its exit code; see `mien chat --help` for the arguments."""
@@ -40,16 +38,14 @@ def run_chat(
             errors, "a picture from standard input leaves no room for questions: use --ask", 2
         )
     try:
-        agree_to_send([model], endpoint, yes=yes, errors=errors)
+        agree_to_send([model], options, yes=yes, errors=errors)
         source = _one(photo)
         chat = Chat(
             source,
             model=model,
             face=face,
             faces=faces,
-            device=device,
-            endpoint=endpoint,
-            key_env=key_env,
+            options=options,
             words=words,  # type: ignore[arg-type]
             seed=seed,
         )

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 import typer
 
-from mien.engines import EngineError
+from mien.engines import EngineError, ModelOptions
 from mien.engines.load import destination
 from mien.terminal import Console, shown
 
 
 def agree_to_send(
     models: Iterable[str | None],
-    endpoint: str | None,
+    options: ModelOptions,
     *,
     yes: bool,
     errors: Console,
@@ -24,7 +24,7 @@ def agree_to_send(
 
     Args:
         models: as given to `--model`; None is the embedded one.
-        endpoint: as given to `--endpoint`.
+        options: how they are run.
         yes: the user agreed on the command line.
         errors: the console that everything but data goes to.
         what: what is sent.
@@ -32,7 +32,7 @@ def agree_to_send(
     Raises:
         EngineError: if the user does not agree, or cannot be asked.
     """
-    places = [destination(model, endpoint) for model in models if model is not None]
+    places = [destination(model, options.endpoint) for model in models if model is not None]
     found = dict.fromkeys(place for place in places if place is not None)
     for place in found:
         where = " (this machine)" if place.local else ""

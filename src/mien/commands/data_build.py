@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.commands.options import Yes, model_options
+from mien.model_options import ModelOptions
 from mien.terminal import say
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class MissingFiles(StrEnum):
     keep = "keep"
 
 
+@model_options
 def build(
     out: Annotated[Path, typer.Option(help="Folder for the set; a stopped run goes on.")],
     source: Annotated[
@@ -92,16 +95,6 @@ def build(
         str | None,
         typer.Option(help="Model that writes descriptions, reasons and conversations."),
     ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="Address of an OpenAI-compatible endpoint.")
-    ] = None,
-    key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the key.")
-    ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time.")] = 8,
-    rpm: Annotated[float | None, typer.Option(help="Most requests a minute.")] = None,
-    tpm: Annotated[float | None, typer.Option(help="Most tokens a minute.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds until a try is given up.")] = 120.0,
     retries: Annotated[int, typer.Option(min=0, help="How often a refused text is retried.")] = 2,
     unknown_units: Annotated[
         bool, typer.Option("--unknown-units", help="A teacher may name units without a label.")
@@ -112,10 +105,7 @@ def build(
     similar: Annotated[
         float, typer.Option(help="From this overlap on, texts are near-duplicates; 2 is never.")
     ] = 0.9,
-    yes: Annotated[
-        bool,
-        typer.Option("--yes", "--allow-upload", help="Pictures may be sent to another machine."),
-    ] = False,
+    yes: Yes = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Print what the teacher would cost, and stop.")
     ] = False,
@@ -124,6 +114,8 @@ def build(
     budget: Annotated[
         float | None, typer.Option(help="Stop when the set has cost so much, over all runs.")
     ] = None,
+    *,
+    options: ModelOptions,
 ) -> None:
     """Make instruction data from labelled faces: label-true text, by templates or a teacher.
 
@@ -155,15 +147,7 @@ def build(
         if teacher is not None:
             from mien.engines.load import load_responder
 
-            responder = load_responder(
-                teacher,
-                endpoint=endpoint,
-                key_env=key_env,
-                concurrency=concurrency,
-                rpm=rpm,
-                tpm=tpm,
-                timeout=timeout,
-            )
+            responder = load_responder(teacher, options=options)
         settings = BuildSettings(
             split=split,
             tasks=tuple(t.strip() for t in tasks.split(",")) if tasks else DEFAULT_TASKS,

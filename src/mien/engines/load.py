@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mien.engines.base import EngineError
 from mien.engines.request import Responder
+from mien.model_options import ModelOptions
 from mien.untrusted import TextError, read_json_object
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ PICTURES, CLIPS = "mien/nano", "mien/nano-video"
 
 EMBEDDED: dict[str, str] = {PICTURES: "nano", CLIPS: "nano_video"}
 """Models inside the package: name to folder under `mien/weights`."""
+
+_USUAL = ModelOptions()
 
 OWN_TYPES = ("feallm", "emo_llama")
 """`model_type` of mien's own models in their config.json."""
@@ -70,68 +73,47 @@ def resolve_device(device: str = "auto") -> torch.device:
 
 
 def load_responder(
-    model: str = "mien/nano",
+    model: str = PICTURES,
     *,
-    device: str = "auto",
-    batch_size: int = 16,
-    endpoint: str | None = None,
-    key_env: str | None = None,
-    concurrency: int = 8,
-    rpm: float | None = None,
-    tpm: float | None = None,
-    timeout: float = 120.0,
     answers: Answers = "guided",
-    quantize: str | None = None,
+    options: ModelOptions = _USUAL,
+    **changes: Any,
 ) -> Responder:
     """Loads who answers any prompt with a model.
 
     Args:
         model: one of `FORMS`.
-        device: see `resolve_device`; for models on this machine.
-        batch_size: requests at a time, for models on this machine.
-        endpoint: address of an OpenAI-compatible endpoint; by default `$MIEN_ENDPOINT`, else
-            `$OPENAI_BASE_URL`, else OpenAI's own.
-        key_env: environment variable that holds the key; `OPENAI_API_KEY` or `GEMINI_API_KEY` by
-            default.
-        concurrency: requests under way at an endpoint at a time.
-        rpm, tpm: limits of requests and tokens per minute at an endpoint.
-        timeout: seconds until a try at an endpoint is given up.
         answers: how models of mien answer, see `LocalResponder`.
-        quantize: "8bit" or "4bit" for language models on this machine.
+        options: how it is run.
+        **changes: fields of `ModelOptions` instead, such as `device="cpu"`.
 
     Raises:
         EngineError: if there is no such model, or its files are damaged.
+        TypeError: if a change is no field of `ModelOptions`.
     """
-    _check_quantize(model, quantize)
+    options = replace(options, **changes)
+    _check_quantize(model, options.quantize)
     kind, _, rest = model.partition(":")
     if kind in ("openai", "gemini") and rest:
-        return _endpoint(
-            model,
-            endpoint=endpoint,
-            key_env=key_env,
-            concurrency=concurrency,
-            rpm=rpm,
-            tpm=tpm,
-            timeout=timeout,
-        )
+        return _endpoint(model, options)
     if kind == "recorded" and rest:
         from mien.engines.recorded import RecordedResponder
 
         return RecordedResponder(rest, name=model)
     if kind == "hf" and rest:
-        return _hugging_face(rest, model, device, batch_size, quantize)
+        return _hugging_face(rest, model, options)
     folder = own_folder(model)
     if folder is None:
-        return _hugging_face(model, model, device, batch_size, quantize)
+        return _hugging_face(model, model, options)
     from mien.engines.local_responder import LocalResponder
 
     return LocalResponder.from_folder(
         folder,
         name=model,
-        device=resolve_device(device),
+        device=resolve_device(options.device),
         answers=answers,
-        batch_size=batch_size,
-        quantize=quantize,
+        batch_size=options.batch_size,
+        quantize=options.quantize,
     )
 
 
@@ -216,30 +198,19 @@ def _check_quantize(model: str, quantize: str | None) -> None:
         )
 
 
-def _hugging_face(
-    source: str, name: str, device: str, batch_size: int, quantize: str | None
-) -> Responder:
+def _hugging_face(source: str, name: str, options: ModelOptions) -> Responder:
     from mien.engines.hugging_face import HuggingFaceResponder
 
     return HuggingFaceResponder.load(
         source,
         name=name,
-        device=resolve_device(device),
-        batch_size=batch_size,
-        quantize=quantize,
+        device=resolve_device(options.device),
+        batch_size=options.batch_size,
+        quantize=options.quantize,
     )
 
 
-def _endpoint(
-    model: str,
-    *,
-    endpoint: str | None,
-    key_env: str | None,
-    concurrency: int,
-    rpm: float | None,
-    tpm: float | None,
-    timeout: float,
-) -> EndpointResponder:
+def _endpoint(model: str, options: ModelOptions) -> EndpointResponder:
     from mien.engines.endpoint_address import GEMINI, OPENAI, host_of, keeps_secrets
 
     try:
@@ -248,13 +219,13 @@ def _endpoint(
         if error.name not in ("openai", "httpx2"):
             raise
         raise EngineError(f"{model} needs the openai package: pip install 'mien[openai]'") from None
-    kind, name, base = _place(model, endpoint)
-    variable = key_env or ("GEMINI_API_KEY" if kind == "gemini" else "OPENAI_API_KEY")
+    kind, name, base = _place(model, options.endpoint)
+    variable = options.key_env or ("GEMINI_API_KEY" if kind == "gemini" else "OPENAI_API_KEY")
     key = os.environ.get(variable, "").strip() or None
-    needed = key_env is not None or host_of(base) in (host_of(OPENAI), host_of(GEMINI))
+    needed = options.key_env is not None or host_of(base) in (host_of(OPENAI), host_of(GEMINI))
     if key is None and needed:
         raise EngineError(f"{model} needs a key: put it into the environment variable {variable}")
-    if key_env is None and not keeps_secrets(base):
+    if options.key_env is None and not keeps_secrets(base):
         key = None
     return EndpointResponder(
         name,
@@ -262,10 +233,10 @@ def _endpoint(
         name=f"{kind}:{name}",
         key=key,
         key_name=variable,
-        concurrency=concurrency,
-        rpm=rpm,
-        tpm=tpm,
-        timeout=timeout,
+        concurrency=options.concurrency,
+        rpm=options.rpm,
+        tpm=options.tpm,
+        timeout=options.timeout,
     )
 
 
@@ -300,7 +271,7 @@ def destination(model: str, endpoint: str | None = None) -> Destination | None:
 
     Args:
         model: one of `FORMS`.
-        endpoint: see `load_responder`.
+        endpoint: see `ModelOptions`.
 
     Raises:
         EngineError: if the address is none.
