@@ -30,7 +30,7 @@ ORDER = (
         "terminal",
         "weights",
     ),
-    ("schema",),
+    ("schema", "page"),
     ("sample", "media", "language", "metrics", "notation", "timeline"),
     ("faces", "synth", "columns", "draw", "table", "rewards"),
     ("apex", "models", "sinks", "report"),
