@@ -48,7 +48,7 @@ def review(
             Folder.open(paths[0]), count=count, seed=seed, roots=roots_of(source or [])
         )
         target = out or paths[0] / "review.html"
-        write_whole(target, page.encode("utf-8", "backslashreplace"))
+        write_whole(target, page.encode())
     except BuildError as error:
         say(f"error: {error}", err=True)
         raise typer.Exit(2) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import html
+import hashlib
 import io
 import json
 import re
@@ -65,9 +65,27 @@ def test_a_seed_draws_the_same_rows(folder: Path, tmp_path: Path) -> None:
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         arguments = ["--count", "5", "--seed", seed, "--out", str(tmp_path / name)]
         assert CliRunner().invoke(app, ["data", "review", str(folder), *arguments]).exit_code == 0
-    drawn = [re.findall('data-id="([^"]+)"', (tmp_path / n).read_text()) for n in "abc"]
+    drawn = [_ids((tmp_path / n).read_text()) for n in "abc"]
     assert len(drawn[0]) == 5
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def _ids(page: str) -> list[str]:
+    return json.loads(re.findall('id="rows">(.+?)</script>', page)[0])["ids"]
+
+
+def test_only_the_script_of_the_page_may_run_and_gets_the_true_ids(tmp_path: Path) -> None:
+    hostile = "</script><script>alert(1)</script>\u202e\x1b"
+    made = [sample(1, id=hostile, image=None)]
+    settings, found = prepare([MadeUp(made)], BuildSettings())
+    build([MadeUp(made)], settings, found, tmp_path)
+    assert CliRunner().invoke(app, ["data", "review", str(tmp_path)]).exit_code == 0
+    page = (tmp_path / "review.html").read_text()
+    _, script = re.findall("<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'\"" in page
+    assert all(hostile in name for name in _ids(page))
+    assert "\x1b" not in page
 
 
 def _marks(path: Path, marks: dict[str, str]) -> Path:
@@ -93,8 +111,10 @@ def test_from_the_page_to_the_agreement_of_two_raters(folder: Path, tmp_path: Pa
     """Two people mark the rows of the same page; what it saves is a line for each mark."""
     assert CliRunner().invoke(app, ["data", "review", str(folder), "--count", "10"]).exit_code == 0
     page = (folder / "review.html").read_text()
-    names = [html.unescape(name) for name in re.findall('<article data-id="([^"]+)"', page)]
-    good, wrong, bad = (json.loads(page.split("const marks = ")[1].split("]")[0] + "]"))[:3]
+    names = _ids(page)
+    good, wrong, bad = list(dict.fromkeys(re.findall('type="radio"[^>]* value="([^"]+)"', page)))[
+        :3
+    ]
     assert len(set(names)) == 10
     one = dict.fromkeys(names[:8], good) | {names[8]: wrong, names[9]: bad}
     two = dict.fromkeys(names[:7], good) | {names[7]: wrong, names[8]: wrong}  # the last is open

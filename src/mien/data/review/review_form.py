@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
-import html
-import io
-import json
-from collections.abc import Mapping
-from importlib import resources
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from mien.data.build.instruction_row import turns_of
@@ -24,6 +16,7 @@ from mien.data.leak_sets import open_row_image, open_row_video
 from mien.data.review.reviewer_agreement import MARKS
 from mien.facs import au_info
 from mien.media import MediaError
+from mien.page import Picture, fill, inlined
 
 SIDE = 320
 """Longest side in pixels of a picture on the page."""
@@ -51,30 +44,21 @@ def review_page(
         folder.rows(pictures=embedded),
         key=lambda row: content_hash("review", row["id"], seed),
     )
-    cards = "\n".join(_card(number, row, known) for number, row in enumerate(drawn, 1))
-    template = resources.files("mien.data.review").joinpath("page.html").read_text("utf-8")
-    return Template(template).substitute(
-        count=len(drawn), seed=seed, cards=cards, marks=json.dumps(MARKS)
-    )
-
-
-def _card(number: int, row: Mapping[str, Any], roots: Mapping[str, Path]) -> str:
-    pictures = "".join(_picture(image, roots) for image in row["images"][:_PICTURES])
-    pictures += "".join(_video(video, roots) for video in row["videos"])
-    turns = "".join(
-        f"<p class=question>{html.escape(question)}</p><p class=answer>{html.escape(answer)}</p>"
-        for question, answer in turns_of(dict(row))
-    )
-    buttons = "".join(
-        f'<label><input type=radio name="r{number}" value="{mark}"> {mark}</label>'
-        for mark in MARKS
-    )
-    name = html.escape(row["id"], quote=True)
-    return (
-        f'<article data-id="{name}"><div class=pictures>{pictures}</div><div><h2>{number}. {name}'
-        f"</h2><p class=soft>{html.escape(_labels(row))}; written by {html.escape(row['writer'])}"
-        f"</p>{turns}<div class=marks>{buttons}<input class=note placeholder=note></div></div>"
-        "</article>"
+    return fill(
+        "review.html",
+        title=f"Review of {len(drawn)} rows, seed {seed}",
+        seed=seed,
+        marks=MARKS,
+        cards=[
+            {
+                "id": row["id"],
+                "labels": _labels(row),
+                "writer": row["writer"],
+                "turns": turns_of(dict(row)),
+                "pictures": list(_pictures(row, known)),
+            }
+            for row in drawn
+        ],
     )
 
 
@@ -95,28 +79,18 @@ def _labels(row: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(image: str | Mapping[str, Any], roots: Mapping[str, Path]) -> str:
-    name = image if isinstance(image, str) else image["path"]
-    try:
-        return _shown(open_row_image(image, roots), name)
-    except MediaError as error:
-        return f"<p class=soft>{html.escape(str(error))}</p>"
-
-
-def _video(name: str, roots: Mapping[str, Path]) -> str:
-    """The middle frame of a clip, and one before and behind it."""
-    try:
-        frames = open_row_video(name, roots, _FRAMES)
-    except MediaError as error:
-        return f"<p class=soft>{html.escape(str(error))}</p>"
-    pictures = "".join(_shown(frame, name) for frame in frames)
-    return f"{pictures}<p class=soft>frames of {html.escape(name)}</p>"
-
-
-def _shown(pixels: NDArray[np.uint8], name: str) -> str:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    code = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="{html.escape(name, quote=True)}" src="data:image/jpeg;base64,{code}">'
+def _pictures(row: Mapping[str, Any], roots: Mapping[str, Path]) -> Iterator[Picture | str]:
+    """The pictures of a row and frames of its clips, or words where one cannot be opened."""
+    for image in row["images"][:_PICTURES]:
+        name = image if isinstance(image, str) else image["path"]
+        try:
+            yield inlined(Image.fromarray(open_row_image(image, roots)), name, side=SIDE)
+        except MediaError as error:
+            yield str(error)
+    for name in row["videos"]:
+        try:  # the middle frame, and one before and behind it
+            for frame in open_row_video(name, roots, _FRAMES):
+                yield inlined(Image.fromarray(frame), name, side=SIDE)
+            yield f"frames of {name}"
+        except MediaError as error:
+            yield str(error)
