@@ -1,14 +1,14 @@
 import re
 
-import numpy as np
 import pytest
 
 from mien.bench.figure_names import interval, shown
 from mien.bench.report import write_report
-from mien.bench.report.html import figure
 from mien.bench.report.plots import Bar, bars, heat
+from mien.bench.report.tables import figure
 from mien.bench.result import ConfusionTable, Figure
 from mien.bench.score.folder import read_folder, score_run
+from mien.page import Cell
 from tests.bench.helpers import TRUE_ANSWERS, Scripted, run, source
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="x">'
@@ -72,8 +72,8 @@ def test_everything_that_is_asked_of_a_report_is_there(tmp_path):
         "Truth in rows",
         "Paired differences",
         "To reproduce this",
-        "&quot;fingerprint&quot;",
-        "&quot;weights&quot;: &quot;1&quot;",
+        "&#34;fingerprint&#34;",
+        "&#34;weights&#34;: &#34;1&#34;",
         "gender: female",
         "<h5>Right</h5>",
         "<h5>Wrong</h5>",
@@ -105,7 +105,7 @@ def test_an_interval_that_is_not_there_is_not_written():
     assert interval("war", 0.1, 0.2) == "[10.0, 20.0]"
     assert interval("war", None, None) == ""
     assert interval("war", float("nan"), float("nan")) == ""
-    assert figure("war", Figure(None)) == "-"
+    assert figure("war", Figure(None)) == Cell("-")
 
 
 def test_an_undefined_bar_is_not_drawn_as_zero():
@@ -117,16 +117,21 @@ def test_an_undefined_bar_is_not_drawn_as_zero():
     assert 'width="230.0"' in bars(["AU4"], [[Bar(0.5)]], title="x")
 
 
-def test_the_confusion_shows_shares_of_rows_with_what_was_not_read():
-    html = heat(ConfusionTable(("anger", "fear"), ((1, 2), (0, 0)), (1, 0)))
-    assert ">25<" in html
-    assert ">50<" in html
-    assert 'title="2"' in html
-    assert html.count("<td></td>") == 3  # a class that never occurs has no shares
+def test_the_confusion_shows_shares_of_rows_with_what_was_not_read(tmp_path):
+    never, asked = (0, None, True), ConfusionTable(("anger", "fear"), ((1, 2), (0, 0)), (1, 0))
+    drawn = heat(asked)
+    (anger, cells, faces), (_, empty, none) = drawn["rows"]
+    assert (anger, faces, none) == ("anger", 4, 0)
+    assert cells == [(1, 0.25, True), (2, 0.5, False), (1, 0.25, False)]
+    assert never in empty
+    assert all(share is None for _, share, _ in empty)
+    html = page(tmp_path, {**TRUE_ANSWERS, "a#expression": "Fear.", "b#expression": "Hm."})
+    row = re.search(r'<th scope="row">happiness</th>(<td.*?)</tr>', html.split('class="heat"')[1])
+    assert re.findall(r"title=\"1\">(\d+)<", row[1] if row else "") == ["50", "50"]
+    assert "<td></td>" in html  # a class that never occurs has no shares
 
 
 def test_pictures_of_the_examples_are_small(tmp_path):
-    from mien.bench.report.html import picture
-
-    html = picture(np.zeros((500, 300, 3), np.uint8), "x")
-    assert 'width="67" height="112"' in html
+    sizes = re.findall(r'<img width="(\d+)" height="(\d+)"', page(tmp_path, TRUE_ANSWERS))
+    assert sizes
+    assert all(max(map(int, size)) <= 112 for size in sizes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from PIL import Image
 
@@ -38,11 +38,14 @@ class Cell(NamedTuple):
     title: str = ""
 
 
+Row: TypeAlias = Sequence[str | int | float | Cell]
+
+
 class Table(NamedTuple):
     """A table; the first cell of a row is its heading."""
 
-    head: Sequence[str | Cell]
-    rows: Iterable[Sequence[str | int | float | Cell]]
+    head: Row
+    rows: Iterable[Row]
     caption: str = ""
     kind: str = ""
 

@@ -76,7 +76,7 @@ def _ids(page: str) -> list[str]:
 
 def test_only_the_script_of_the_page_may_run_and_gets_the_true_ids(tmp_path: Path) -> None:
     hostile = "</script><script>alert(1)</script>\u202e\x1b"
-    made = [sample(1, id=hostile, image=None)]
+    made = [sample(1, id=hostile)]
     settings, found = prepare([MadeUp(made)], BuildSettings())
     build([MadeUp(made)], settings, found, tmp_path)
     assert CliRunner().invoke(app, ["data", "review", str(tmp_path)]).exit_code == 0

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from mien.bench.figure_names import STATUSES
-from mien.bench.report.html import escape, picture
 from mien.bench.score.folder import Scored
 from mien.bench.score.items import Items
 from mien.bench.score.read_items import asked_for
 from mien.bench.source import Source
+from mien.page import inlined
 from mien.sample import Sample
 
 EACH = 4
 """Examples of a kind."""
 _LONGEST = 700
+_SIDE = 112  # in pixels
 
 
-def examples(scored: Scored, place: int, source: Source | None) -> str:
+def examples(scored: Scored, place: int, source: Source | None) -> dict[str, list[dict[str, Any]]]:
     """Some answers to one task.
 
     They are drawn by the hashes of the items' ids, so nobody picked them, and all models show the
@@ -28,17 +34,21 @@ def examples(scored: Scored, place: int, source: Source | None) -> str:
         scored: the run.
         place: of the task.
         source: opens the pictures; None shows none.
+
+    Returns:
+        Kind to what the cards say.
     """
     items = scored.run.tasks[place]
     samples = {sample.id: sample for sample in scored.run.samples}
     order = sorted(range(len(items)), key=lambda row: _draw(items.ids[row]))
-    parts = []
-    for words, want in _KINDS.items():
-        rows = [row for row in order if want(items, row)][:EACH]
-        if rows:
-            cards = "".join(_card(items, row, samples, source, scored) for row in rows)
-            parts.append(f'<h5>{words}</h5><div class="cards">{cards}</div>')
-    return "".join(parts)
+    found = {
+        words: [row for row in order if want(items, row)][:EACH] for words, want in _KINDS.items()
+    }
+    return {
+        words: [_card(items, row, samples, source, scored) for row in rows]
+        for words, rows in found.items()
+        if rows
+    }
 
 
 def _draw(item_id: str) -> str:
@@ -66,26 +76,21 @@ _KINDS: dict[str, Callable[[Items, int], bool]] = {
 
 def _card(
     items: Items, row: int, samples: dict[str, Sample], source: Source | None, scored: Scored
-) -> str:
+) -> dict[str, Any]:
     sample = samples[items.ids[row].removesuffix(f"#{items.task.name}")]
-    image = ""
+    picture = None
     if source is not None:
-        try:
-            shown = source.pictures(sample, 1)[0]
-            image = picture(shown, f"face {sample.id}")
-        except (OSError, ValueError):
-            image = ""
-    text = items.texts[row]
-    if len(text) > _LONGEST:
-        text = text[:_LONGEST] + " ..."
-    words = escape(text) if text.strip() else '<span class="soft">no text</span>'
-    status = items.statuses[row]
-    why = "" if status == "ok" else f'<p class="note">{escape(STATUSES[status])}</p>'
-    truth = "; ".join(_truth(items, row, scored))
-    return (
-        f'<div class="card">{image}<div><p class="text">{words}</p>{why}'
-        f'<p class="soft">labels: {escape(truth)}. {escape(sample.id)}</p></div></div>'
-    )
+        with contextlib.suppress(OSError, ValueError):
+            face = Image.fromarray(np.ascontiguousarray(source.pictures(sample, 1)[0]))
+            picture = inlined(face, f"face {sample.id}", side=_SIDE, kind="WEBP", quality=80)
+    text, status = items.texts[row], items.statuses[row]
+    return {
+        "id": sample.id,
+        "picture": picture,
+        "text": text[:_LONGEST] + (" ..." if len(text) > _LONGEST else ""),
+        "fault": "" if status == "ok" else STATUSES[status],
+        "labels": "; ".join(_truth(items, row, scored)),
+    }
 
 
 def _truth(items: Items, row: int, scored: Scored) -> Iterator[str]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib import resources
 from itertools import combinations
 from pathlib import Path
-from string import Template
+from typing import Any
 
 from mien.bench.compare import compare
 from mien.bench.figure_names import kind_title
 from mien.bench.report import tables
 from mien.bench.report.examples import examples
-from mien.bench.report.html import escape, name_of
 from mien.bench.result import Result
 from mien.bench.score.folder import Scored
 from mien.bench.source import Source
+from mien.page import Table, fill
 from mien.partfile import write_whole
 
 
@@ -45,26 +44,27 @@ def write_report(
     """
     results = _named(results, scored)
     first = results[0]
-    body = [_about(first)]
-    for place, task in enumerate(first.tasks):
-        if any(len(r.tasks) <= place or r.tasks[place].name != task.name for r in results):
-            continue  # a part of another size may lack a task
-        body.append(_task(results, scored, place, source))
-    body += _differences(results, scored, samples, seed)
-    body.append(_again(results))
-    meta = {
-        "suite": f"{first.suite['name']}, version {first.suite['version']}",
-        "faces": str(first.data["asked"]),
-        "models": str(len(results)),
-        "mien": first.versions.get("mien", ""),
-    }
-    page = Template(_asset("page.html")).substitute(
-        title=escape(first.suite["title"]),
-        style=_asset("style.css"),
-        meta="".join(
-            f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in meta.items()
-        ),
-        body="\n".join(body),
+    page = fill(
+        "benchmark.html",
+        title=first.suite["title"],
+        meta={
+            "suite": f"{first.suite['name']}, version {first.suite['version']}",
+            "faces": first.data["asked"],
+            "models": len(results),
+            "mien": first.versions.get("mien", ""),
+        },
+        suite=first.suite,
+        data=first.data,
+        intervals=first.intervals,
+        models=[tables.name_of(result.model, k) for k, result in enumerate(results)],
+        tasks=[
+            _task(results, scored, place, source)
+            for place, task in enumerate(first.tasks)
+            # a part of another size may lack a task
+            if all(len(r.tasks) > place and r.tasks[place].name == task.name for r in results)
+        ],
+        differences=list(_differences(results, scored, samples, seed)),
+        origins=[_origin(result) for result in results],
     )
     write_whole(path, page.encode())
 
@@ -80,92 +80,45 @@ def _named(results: Sequence[Result], scored: Sequence[Scored]) -> list[Result]:
     ]
 
 
-def _about(result: Result) -> str:
-    drawn = result.intervals
-    parts = [
-        f"<p>{escape(result.suite['about'])}</p>",
-        '<p class="soft">Figures are in per cent where they are shares, with 95 % intervals'
-        f" ({drawn['draws']} draws by {escape(drawn['drawn'])}). An answer that cannot be read,"
-        " that did not come, or for which no face was found is wrong and counted: no denominator"
-        " shrinks.</p>",
-    ]
-    data = result.data
-    if data.get("limit"):
-        parts.append(
-            f'<p class="note">A part of the suite: {data["asked"]} of {data["samples"]} faces.</p>'
-        )
-    for why, count in (data.get("left_out") or {}).items():
-        parts.append(f'<p class="soft">Not part of the suite: {count} {escape(why)}.</p>')
-    return "".join(parts)
-
-
 def _task(
     results: Sequence[Result], scored: Sequence[Scored], place: int, source: Source | None
-) -> str:
+) -> dict[str, Any]:
     task = results[0].tasks[place]
-    prompt = results[0].suite["asked"].get(task.name, "")
-    parts = [
-        f'<section class="item"><h2>{escape(kind_title(task.name, task.kind))}</h2>',
-        f'<p class="text prompt">{escape(prompt)}</p>',
-        tables.headline(results, place),
-    ]
-    if task.classes:
-        parts.append(tables.classes(results, place))
-    if task.units:
-        parts.append(tables.units(results, place))
-    if task.undefined:
-        parts.append(
-            '<p class="soft">Never in the labels, so in no mean: '
-            f"{escape(', '.join(task.undefined))}.</p>"
-        )
-    details = tables.statuses(results, place) + tables.other_figures(results, place)
-    parts.append(f"<details><summary>All other figures</summary>{details}</details>")
-    parts.append(tables.groups(results, place))
-    for k, (result, one) in enumerate(zip(results, scored, strict=True)):
-        inner = examples(one, place, source)
-        heading = f"{name_of(result.model, k)}: examples, drawn by chance"
-        parts.append(f"<details><summary>{heading}</summary>{inner}</details>")
-    return "".join(parts) + "</section>"
+    recall, classes = tables.classes(results, place) if task.classes else ("", [])
+    f1, units = tables.units(results, place) if task.units else ("", [])
+    return {
+        "title": kind_title(task.name, task.kind),
+        "prompt": results[0].suite["asked"].get(task.name, ""),
+        "headline": tables.headline(results, place),
+        "recall": recall,
+        "classes": classes,
+        "f1": f1,
+        "units": units,
+        "undefined": task.undefined,
+        "statuses": tables.statuses(results, place),
+        "others": tables.other_figures(results, place),
+        "groups": tables.groups(results, place),
+        "examples": [examples(one, place, source) for one in scored],
+    }
 
 
 def _differences(
     results: Sequence[Result], scored: Sequence[Scored], samples: int, seed: int
-) -> list[str]:
-    parts = []
+) -> Iterator[Table]:
     for a, b in combinations(range(len(results)), 2):
         rows = compare(scored[a], scored[b], samples=samples, seed=seed)
-        names = results[a].model, results[b].model
-        parts.append(tables.differences(rows, *names))
-    if not parts:
-        return []
-    return [
-        '<section class="item"><h2>Paired differences</h2><p class="soft">First minus second on the'
-        " same items, in points; bold where the interval excludes 0.</p>"
-        + "".join(parts)
-        + "</section>"
-    ]
+        yield tables.differences(rows, results[a].model, results[b].model)
 
 
-def _again(results: Sequence[Result]) -> str:
+def _origin(result: Result) -> str:
     """Everything that is needed to get the same numbers."""
-    parts = ['<section class="item"><h2>To reproduce this</h2>']
-    for k, result in enumerate(results):
-        facts = {
-            "suite": result.suite["hash"],
-            "prompts": result.suite["prompts"],
-            "data": result.data,
-            "identity": result.identity,
-            "settings": result.settings,
-            "versions": result.versions,
-            "intervals": result.intervals,
-        }
-        text = json.dumps(facts, ensure_ascii=False, indent=2)
-        parts.append(
-            f"<details><summary>{name_of(result.model, k)}</summary>"
-            f'<pre class="text">{escape(text)}</pre></details>'
-        )
-    return "".join(parts) + "</section>"
-
-
-def _asset(name: str) -> str:
-    return resources.files("mien.bench.report").joinpath(name).read_text(encoding="utf-8")
+    facts = {
+        "suite": result.suite["hash"],
+        "prompts": result.suite["prompts"],
+        "data": result.data,
+        "identity": result.identity,
+        "settings": result.settings,
+        "versions": result.versions,
+        "intervals": result.intervals,
+    }
+    return json.dumps(facts, ensure_ascii=False, indent=2)

@@ -1,15 +1,17 @@
-"""Plots as inline SVG: scores with their intervals, and confusion matrices as tables of heat."""
+"""Plots as inline SVG: scores with their intervals; and the shares of a confusion matrix."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from html import escape
+from typing import Any, TypeGuard
 
-from mien.bench.report.html import COLOURS, escape
 from mien.bench.result import ConfusionTable
 
+COLOURS = ("#2f6fa7", "#b35a00", "#3f8f4f", "#8a4fa3", "#a33a4a", "#5a6b00")
+"""Of models, in their order; the first two are those of all reports of mien."""
 _LEFT, _WIDTH = 190, 460
 
 
@@ -62,46 +64,29 @@ def bars(labels: Sequence[str], series: Sequence[Sequence[Bar]], *, title: str) 
     return "".join(parts) + "</svg>"
 
 
-def heat(confusion: ConfusionTable) -> str:
-    """A confusion matrix: shares of each true class, darker where larger, counts on hovering."""
-    short = [label[:4] for label in confusion.labels]
-    head = "".join(
-        f'<th scope="col" title="{escape(full)}">{escape(cut)}</th>'
-        for full, cut in zip(confusion.labels, short, strict=True)
-    )
+def heat(confusion: ConfusionTable) -> dict[str, Any]:
+    """A confusion matrix as it is drawn, with the shares of each true class.
+
+    Returns:
+        "labels"; and "rows" of a label, its cells, and its faces. A cell is a count, its share
+        (None for a class that never occurs), and whether it holds the right answers; the last one
+        is of answers that were not read.
+    """
     rows = []
     for label, counts, lost in zip(
         confusion.labels, confusion.matrix, confusion.unparsed, strict=True
     ):
         total = sum(counts) + lost
-        cells = [_heat_cell(count, total, confusion.labels[k] == label)
-                 for k, count in enumerate(counts)]  # fmt: skip
-        cells.append(_heat_cell(lost, total, False))
-        rows.append(
-            f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}'
-            f'<td class="num soft">{total}</td></tr>'
-        )
-    return (
-        '<div class="wide"><table class="heat"><caption>Truth in rows, answers in columns,'
-        " per cent of the row</caption><thead><tr><th></th>"
-        f'{head}<th scope="col">not read</th><th scope="col">faces</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+        cells = [
+            (count, count / total if total else None, name == label)
+            for name, count in zip((*confusion.labels, None), (*counts, lost), strict=True)
+        ]
+        rows.append((label, cells, total))
+    return {"labels": confusion.labels, "rows": rows}
 
 
 def _known(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
-
-
-def _heat_cell(count: int, total: int, right: bool) -> str:
-    if not total:
-        return "<td></td>"
-    share = count / total
-    hue = "var(--right)" if right else "var(--wrong)"
-    light = f"color-mix(in srgb, {hue} {100 * share:.0f}%, transparent)"
-    words = f"{100 * share:.0f}" if count else ""
-    strong = " strong" if share > 0.55 else ""
-    return f'<td class="cell{strong}" style="background:{light}" title="{count}">{words}</td>'
 
 
 def _bar(bar: Bar, top: float, thick: float, colour: str) -> str:
