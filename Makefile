@@ -14,19 +14,18 @@ test: $(VENV)/.installed-dev libraries lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 # The quick tests with the lowest and the newest releases that pyproject.toml allows; `make test`
-# has those of constraints.txt. torch stays the pinned one: others pull gigabytes of GPU libraries.
-RANGE ?= not slow
+# has those of constraints.txt. TESTS="tests/models tests/train" runs a part. torch stays the pinned
+# one: others pull gigabytes of GPU libraries.
 test-range: build/lowest/.installed build/newest/.installed libraries
 	for end in lowest newest; do \
-	OMP_NUM_THREADS=1 build/$$end/bin/python -m pytest -n auto -m '$(RANGE)' $(TESTS) || exit 1; done
+	OMP_NUM_THREADS=1 build/$$end/bin/python -m pytest -n auto -m 'not slow' $(TESTS) || exit 1; done
 
-build/%/.installed: pyproject.toml constraints.txt
+build/%/.installed: pyproject.toml constraints.txt tests/range.py
 	rm -rf build/$*
 	$(PYTHON) -m venv build/$*
-	$(PYTHON) tests/range.py > build/lowest.txt
-	grep '^torch==' constraints.txt > build/newest.txt
+	$(PYTHON) tests/range.py $* > build/$*.txt
 	build/$*/bin/python -m pip -q install "$$(grep '^torch==' constraints.txt)"
-	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,frame,openai,synth]' \
+	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,grpo,frame,openai,synth]' \
 	  pytest pytest-xdist hypothesis scikit-learn
 	@touch $@
 

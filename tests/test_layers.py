@@ -26,7 +26,6 @@ ORDER = (
         "model_options",
         "partfile",
         "quick_start",
-        "quiet",
         "terminal",
         "weights",
     ),

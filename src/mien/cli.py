@@ -26,13 +26,14 @@ from mien.commands.options import (
     Yes,
     model_options,
 )
-from mien.commands.root import Root, interrupted_by_signals
+from mien.commands.root import App, LongCommand, Root, interrupted_by_signals
 from mien.commands.synth_sequence import sequence
 from mien.commands.train import train
 from mien.model_options import ModelOptions
+from mien.quiet import libraries_held_back
 from mien.terminal import say
 
-app = typer.Typer(
+app = App(
     name="mien",
     cls=Root,
     help="Reads facial expressions and action units, and says why. All on this machine.",
@@ -168,12 +169,12 @@ def analyze(
     )
 
 
-synth_app = typer.Typer(invoke_without_command=True)
+synth_app = App(invoke_without_command=True)
 app.add_typer(synth_app, name="synth")
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 app.command()(chat)
-app.command()(train)
+app.command(cls=LongCommand)(train)
 app.command()(init)
 app.command()(merge)
 # Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
@@ -213,22 +214,23 @@ def synth(
         return
     if out is None:
         raise typer.BadParameter("give the folder for the pictures", param_hint="--out")
-    from mien.commands.synth import run_synth
+    with libraries_held_back(1, 2):
+        from mien.commands.synth import run_synth
 
-    raise typer.Exit(
-        run_synth(
-            out,
-            count=count,
-            seed=seed,
-            size=size,
-            models=[name.value for name in model or [FaceModelName.anny]],
-            ict=ict,
-            format=format.value,
-            split=split.value,
-            image_format=image_format.value,
-            processes=processes,
+        raise typer.Exit(
+            run_synth(
+                out,
+                count=count,
+                seed=seed,
+                size=size,
+                models=[name.value for name in model or [FaceModelName.anny]],
+                ict=ict,
+                format=format.value,
+                split=split.value,
+                image_format=image_format.value,
+                processes=processes,
+            )
         )
-    )
 
 
 @app.command()

@@ -6,9 +6,10 @@ import contextlib
 import errno
 import io
 import os
-import sys
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TextIO
+
+from mien.quiet import own
 
 
 class SinkError(OSError):
@@ -47,19 +48,26 @@ class StandardOutput:
     """
 
     def open(self) -> None:
-        sys.stdout.flush()
+        self._stream().flush()
 
     def append(self, data: bytes) -> None:
-        buffer = getattr(sys.stdout, "buffer", None)
+        stream = self._stream()
+        buffer = getattr(stream, "buffer", None)
         if buffer is None:  # a replaced stdout, as in notebooks, takes text only
-            sys.stdout.write(data.decode())
+            stream.write(data.decode())
         else:
             buffer.write(data)
-        sys.stdout.flush()
+        stream.flush()
 
     def close(self, *, keep: bool) -> None:
         with contextlib.suppress(BrokenPipeError):
-            sys.stdout.flush()
+            self._stream().flush()
+
+    def _stream(self) -> TextIO:
+        stream = own(1)
+        if stream is None:
+            raise SinkError("standard output is closed; write to a file with --out")
+        return stream
 
 
 class PartFile:

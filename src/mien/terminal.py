@@ -7,6 +7,7 @@ of direction, which rewrite a terminal or make one name look like another. `show
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -15,9 +16,13 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 import rich.console
-from rich.console import ConsoleOptions, RenderableType
+from rich.console import ConsoleDimensions, ConsoleOptions, RenderableType
+from rich.live import Live
 from rich.segment import Segment
+from rich.spinner import Spinner
 from rich.text import Text
+
+from mien.quiet import own
 
 _JOINERS = "\u200c\u200d"  # emoji and Persian names need them; they move nothing
 
@@ -57,7 +62,7 @@ def say(text: object = "", *, err: bool = False) -> None:
     Raises:
         BrokenPipeError: if the reader of standard output went away.
     """
-    stream = sys.stderr if err else sys.stdout
+    stream = own(2 if err else 1)
     if stream is None:  # closed when the program began
         return
     try:
@@ -82,7 +87,27 @@ class Console(rich.console.Console):
     """Rich's console, on which nothing from outside comes out raw or is read as markup."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"markup": False, "emoji": False, **options})
+        file = own(2 if options.get("stderr") else 1)
+        super().__init__(**{"markup": False, "emoji": False, "file": file, **options})
+
+    @property  # type: ignore[misc]
+    def size(self) -> ConsoleDimensions:
+        """As rich's, which asks only the descriptors that libraries' noise is kept from."""
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            columns, rows = os.get_terminal_size(self.file.fileno())
+            if columns and rows and not {"COLUMNS", "LINES"} & os.environ.keys():
+                return ConsoleDimensions(columns, rows)
+        return super().size
+
+    def busy(self, text: str) -> Live:
+        """Shows, while a block lasts, that something is being done.
+
+        Unlike rich's `status` it leaves what others print alone.
+        """
+        spinner = Spinner("dots", shown(text), style="status.spinner")
+        return Live(
+            spinner, console=self, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
 
     def render_str(self, text: str, **options: Any) -> Text:
         """As rich's, of the text as it is shown; tables then know its width."""

@@ -6,13 +6,13 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 from typer.testing import CliRunner
 
 from mien.chat import Chat
 from mien.cli import app
 from mien.commands import chat_loop
 from mien.engines import load_responder
+from mien.terminal import Console
 from tests.engines.conftest import tiny_folder  # noqa: F401
 
 

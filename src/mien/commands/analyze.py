@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -225,7 +224,7 @@ def _show(rows: Sequence[Analysis], format: str, numbers: bool) -> None:
     """The table and, where the model wrote any, the texts."""
     if format != "table" or not rows:
         return
-    console = Console(file=sys.stdout)
+    console = Console()
     console.print(render_table(rows))
     for row in rows:
         if row.text and not numbers and row.kind != "clip":  # a clip has the words of its track

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from mien.commands.options import Yes, model_options
+from mien.commands.root import App
 from mien.model_options import ModelOptions
 
 
@@ -36,7 +37,7 @@ class BenchGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(
+app = App(
     cls=BenchGroup,
     no_args_is_help=True,
     help="Measure models on suites of faces. `mien bench SUITE --model M` is short for run.",

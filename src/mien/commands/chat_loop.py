@@ -14,7 +14,8 @@ from mien.engines import EngineError, ModelOptions
 from mien.faces import FinderError
 from mien.media import Input, MediaError, expand_inputs
 from mien.partfile import SinkError
-from mien.terminal import Console, shown
+from mien.quiet import at_the_terminal, own
+from mien.terminal import Console, say, shown
 from mien.weights import WeightsError
 
 
@@ -56,7 +57,7 @@ def run_chat(
     try:
         if ask:
             code = _script(chat, ask, errors)
-        elif sys.stdin.isatty() and sys.stdout.isatty():
+        elif sys.stdin.isatty() and (output := own(1)) is not None and output.isatty():
             code = _terminal(chat)
         else:
             code = _script(chat, _lines(chat, errors), errors)
@@ -105,8 +106,7 @@ def _script(chat: Chat, questions: Iterable[str], errors: Console) -> int:
             turn = chat.ask(question)
         except ValueError:
             continue
-        sys.stdout.write(" ".join((turn.text or "").split()) + "\n")
-        sys.stdout.flush()
+        say(" ".join((turn.text or "").split()))
         for warning in turn.warnings:
             errors.print(shown(warning), style="yellow", markup=False, soft_wrap=True)
         if turn.text is None:
@@ -136,7 +136,8 @@ def _terminal(chat: Chat) -> int:
     out.print("\nAsk about this face; /help lists commands, Ctrl-D ends.\n", style="dim")
     while True:
         try:
-            line = input("> ").strip()
+            with at_the_terminal(1, 2):
+                line = input("> ").strip()
         except (EOFError, KeyboardInterrupt):
             out.print()
             return 0
@@ -153,7 +154,7 @@ def _terminal(chat: Chat) -> int:
 def answer(chat: Chat, line: str, out: Console) -> None:
     """Asks and shows; Ctrl-C gives the question up."""
     try:
-        with out.status("looking"):
+        with out.busy("looking"):
             turn = chat.ask(line)
     except KeyboardInterrupt:
         out.print("given up\n", style="yellow")

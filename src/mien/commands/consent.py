@@ -9,6 +9,7 @@ import typer
 
 from mien.engines import EngineError, ModelOptions
 from mien.engines.load import destination
+from mien.quiet import at_the_terminal, own
 from mien.terminal import Console, shown
 
 
@@ -51,6 +52,8 @@ def agree_to_send(
 
 def confirmed(question: str) -> bool:
     """Whether somebody at a terminal says yes; False where there is no terminal."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    errors = own(2)
+    if not (sys.stdin.isatty() and errors is not None and errors.isatty()):
         return False
-    return typer.confirm(shown(question), default=False, err=True)
+    with at_the_terminal(2):
+        return typer.confirm(shown(question), default=False, err=True)

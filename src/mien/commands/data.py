@@ -12,13 +12,14 @@ from mien.commands.data_build import build
 from mien.commands.data_export import export
 from mien.commands.data_leaks import leaks
 from mien.commands.data_review import review
+from mien.commands.root import App
 from mien.terminal import Console, say, shown
 
 if TYPE_CHECKING:
     from mien.data.check_report import Report
     from mien.data.readers import Reader
 
-data_app = typer.Typer(
+data_app = App(
     help="Datasets on your disk: what mien reads, whether a copy is whole, what is made of it.",
     no_args_is_help=True,
 )

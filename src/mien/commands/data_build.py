@@ -165,7 +165,7 @@ def build(
         change = _change(pseudo)
         terms = {s.name: s.terms() for s in sources}
         shared = _shared(against, sources, split, errors) if against else nothing_shared
-        with errors.status("labels are read"):
+        with errors.busy("labels are read"):
             settings, found = prepare(
                 sources, settings, change, missing=missing.value, shared=shared
             )

@@ -12,7 +12,7 @@ from rich.table import Table
 from mien._version import __version__
 from mien.terminal import Console
 
-EXTRAS = ("train", "frame", "openai", "synth")
+EXTRAS = ("train", "grpo", "frame", "openai", "synth")
 LIBRARIES = ("libEGL.so.1", "libGLESv2.so.2")
 
 

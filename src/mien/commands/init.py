@@ -92,7 +92,6 @@ def run_init(
     import torch
 
     from mien.models.parts import parameter_counts
-    from mien.models.quiet import quiet_loading
     from mien.partfile import SinkError
     from mien.train.compose import ComposeError, compose
     from mien.train.folders import check_new, new_folder
@@ -100,23 +99,22 @@ def run_init(
 
     try:
         check_new(out)
-        with quiet_loading():
-            start = compose(
-                arch,  # type: ignore[arg-type]  # compose checks it
-                base=base,
-                vision=vision,
-                text=text,
-                keep_base=keep_base,
-                template=template,
-                fields=read_settings(arch, fields),
-                seed=seed,
-            )
+        start = compose(
+            arch,  # type: ignore[arg-type]  # compose checks it
+            base=base,
+            vision=vision,
+            text=text,
+            keep_base=keep_base,
+            template=template,
+            fields=read_settings(arch, fields),
+            seed=seed,
+        )
     except (ComposeError, ValueError, OSError) as error:
         return _failed(error, 1 if isinstance(error, SinkError) else 2)
     if dtype is not None:
         start.model.to(getattr(torch, dtype))
     try:
-        with quiet_loading(), new_folder(out) as folder:
+        with new_folder(out) as folder:
             start.model.save_pretrained(folder)
             start.processor.save_pretrained(folder)
     except SinkError as error:

@@ -73,7 +73,6 @@ def run_merge(
     push: str | None,
 ) -> int:
     """Runs `mien merge`; returns the exit code."""
-    from mien.models.quiet import quiet_loading
     from mien.partfile import SinkError
     from mien.train.folders import check_new, new_folder
     from mien.train.merge import MergeError
@@ -98,9 +97,8 @@ def run_merge(
             assert out is not None
             target = out
             check_new(out)
-            with quiet_loading():
-                whole = merged(adapter, base=base, dtype=dtype)
-            with quiet_loading(), new_folder(out) as folder:
+            whole = merged(adapter, base=base, dtype=dtype)
+            with new_folder(out) as folder:
                 whole.model.save_pretrained(folder)
                 whole.processor.save_pretrained(folder)
                 write_card(folder, facts)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from mien.engines.load import EMBEDDED
-from mien.terminal import Console
+from mien.terminal import Console, say
 from mien.weights import WeightsError, installed, verify
 
 
@@ -35,7 +35,7 @@ def run_models(*, as_json: bool) -> None:
     """Prints the installed models."""
     rows = installed_models()
     if as_json:
-        print(json.dumps(rows, indent=2))  # noqa: T201 - this command's output
+        say(json.dumps(rows, indent=2))
         return
     table = Table(title="Models", show_lines=True)
     for column in ("model", "state", "size", "parameters", "licence", "trained on", "figures"):

@@ -34,5 +34,7 @@ def progress_bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        redirect_stdout=False,  # what libraries print does not belong above the bar
+        redirect_stderr=False,
         disable=not console.is_terminal,
     )

@@ -12,9 +12,10 @@ from types import FrameType
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from mien.partfile import sink_error
+from mien.quiet import libraries_held_back
 from mien.terminal import say, shown, to_nowhere
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -32,6 +33,31 @@ class Root(TyperGroup):
         """As typer's, with an end that is right for pipes."""
         with _guarded():
             return super().invoke(*args)
+
+
+class App(typer.Typer):
+    """As typer's; while one of its commands runs, libraries are held back."""
+
+    def command(self, *args: Any, **options: Any) -> Any:
+        """As typer's."""
+        return super().command(*args, **{"cls": Command, **options})
+
+
+class Command(TyperCommand):
+    """A command during which nobody but mien writes to the terminal."""
+
+    held_back: tuple[int, ...] = (1, 2)
+
+    def invoke(self, *args: Any) -> Any:
+        """As typer's."""
+        with libraries_held_back(*self.held_back):
+            return super().invoke(*args)
+
+
+class LongCommand(Command):
+    """A command that runs for hours: what native code says before a crash is not held back."""
+
+    held_back = (1,)
 
 
 @contextlib.contextmanager

@@ -66,6 +66,7 @@ def run_train(
 ) -> int:
     """Runs `mien train`; returns the exit code."""
     import logging
+    import warnings
 
     from mien.train.fields import RecipeError
     from mien.train.recipe import load_recipe
@@ -79,7 +80,9 @@ def run_train(
     handler.setFormatter(Formatter("%(asctime)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
-    from transformers.utils.logging import disable_progress_bar
+    warnings.simplefilter("ignore")
+
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     from mien.partfile import SinkError
     from mien.train.checkpoints import CheckpointError
@@ -93,6 +96,7 @@ def run_train(
     if is_main():
         logging.getLogger("mien").setLevel(logging.INFO)
     disable_progress_bar()
+    set_verbosity_error()
     try:
         if dry_run:
             read = []  # most stages learn from the same rows

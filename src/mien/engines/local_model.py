@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import mien.models  # noqa: F401  registers the architectures with the Auto classes
 from mien.engines.base import Answer, EngineError
 from mien.engines.chat_template import check_file
+from mien.engines.embedded import embedded_model
 from mien.engines.face_reader import FaceReader
 from mien.engines.history import Turns, question
 from mien.engines.model_files import (
@@ -122,10 +123,12 @@ class LocalModel:
         try:
             with no_progress_bar():
                 load = AutoModelForImageTextToText.from_pretrained
-                if embedded:
+                if not embedded:
+                    model = loaded_whole(load, folder, own=True, dtype=dtype, **settings)
+                elif settings:
                     model = load(folder, dtype=dtype, **settings)
                 else:
-                    model = loaded_whole(load, folder, own=True, dtype=dtype, **settings)
+                    model = embedded_model(folder, dtype)
             processor = AutoProcessor.from_pretrained(folder)
             if not embedded:
                 check_tokenizer(processor, model, folder)

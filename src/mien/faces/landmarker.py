@@ -50,9 +50,10 @@ from mien.schema import Box, Face
 from mien.weights import verify
 
 LANDMARKER_CONFIDENCE = 0.3
-# Parts of MediaPipe that finding faces leaves alone, and what they draw with.
+# Parts of MediaPipe that finding faces leaves alone; drawing brings matplotlib and OpenCV.
 _UNUSED = (
-    "matplotlib.pyplot",
+    "mediapipe.tasks.python.vision.drawing_styles",
+    "mediapipe.tasks.python.vision.drawing_utils",
     "mediapipe.tasks.python.audio",
     "mediapipe.tasks.python.text",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,19 +18,3 @@ def no_progress_bar() -> Iterator[None]:
     finally:
         if shown:
             hf_logging.enable_progress_bar()
-
-
-@contextmanager
-def quiet_loading() -> Iterator[None]:
-    """Keeps bars, reports of what was loaded and notices of changes to come off the screen.
-
-    Errors are still raised; what they say is for the caller to show.
-    """
-    level = hf_logging.get_verbosity()
-    hf_logging.set_verbosity_error()
-    try:
-        with no_progress_bar(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        hf_logging.set_verbosity(level)

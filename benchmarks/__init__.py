@@ -1,0 +1,1 @@
+"""Measurements of speed, memory and baselines; each file is a command."""
