@@ -9,7 +9,6 @@ from PIL import Image
 
 from mien import facs
 from mien.report import ReportItem, ReportWriter
-from mien.report.cards import expression_bars, face_card, unit_table
 from mien.schema import ActionUnit, Analysis, Expression, Pose
 from mien.sinks import SinkError
 
@@ -145,23 +144,26 @@ def test_a_small_face_is_shown_enlarged_with_its_units(tmp_path):
         assert checked(report(tmp_path / "b.html", [item])).tags.count("img") == 1
 
 
-def test_unknown_is_a_dash_and_has_no_bar():
-    table = unit_table((ActionUnit(12), ActionUnit(14, None, 0.5, None, "left")))
+def test_unknown_is_a_dash_and_has_no_bar(tmp_path):
+    units = (ActionUnit(12), ActionUnit(14, None, 0.5, None, "left"))
+    html = report(tmp_path / "a.html", [item(rows=(row(action_units=units),))])
+    table = html[html.index('class="units"') :]
     first = table[table.index("AU12") : table.index("AU14")]
     assert 'class="bar"' not in first
     assert re.findall(r'class="num">([^<]*)<', first) == ["-", "-"]
     assert "dimpler (left)" in table
     assert "0.50" in table
-    assert "not known" in unit_table(None)
-    assert "not known" in expression_bars(None)
-    assert "no scores" in expression_bars(Expression("anger"))
-    card = face_card(Analysis("a", face=0), 0)
-    assert "Head pose: -." in card
-    assert "Detection: -." in card
+    bare = Analysis("a", face=0)
+    scoreless = row(expression=Expression("anger"))
+    page = checked(report(tmp_path / "b.html", [item(rows=(bare, scoreless))]))
+    for words in ("Expression: not known", "Action units: not known", "no scores",
+                  "Head pose: -.", "Detection: -."):  # fmt: skip
+        assert words in page.text, words
 
 
-def test_units_stand_by_region_in_order():
-    table = unit_table(tuple(ActionUnit(n, False, 0.0, 0.0) for n in (26, 25, 12, 9, 6, 5, 1)))
+def test_units_stand_by_region_in_order(tmp_path):
+    units = tuple(ActionUnit(n, False, 0.0, 0.0) for n in (26, 25, 12, 9, 6, 5, 1))
+    table = report(tmp_path / "r.html", [item(rows=(row(action_units=units),))])
     found = re.findall(r'class="region">(\w+)<', table)
     assert found == ["brows", "eyes", "nose", "cheeks", "mouth", "jaw"]
     assert table.index("AU12") < table.index("AU25")

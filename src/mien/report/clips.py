@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.report.cards import escape, face_card, note
+from mien.page import Picture
+from mien.report.cards import face_card
 from mien.report.timeline import timeline_svg
 from mien.schema import Analysis, Face
 from mien.timeline import Timeline
@@ -51,45 +53,35 @@ def shrunk(image: NDArray[np.uint8], face: Face) -> Small:
     return np.asarray(small), points, scale
 
 
-def clip_head(item: ClipItem) -> str:
+def clip_words(item: ClipItem) -> dict[str, Any]:
     """Heading of a clip, and what is to be said of it as a whole."""
     clip, timeline = item.rows[-1], item.timeline
     count = len(timeline.tracks)
     people = f"{count} {'person' if count == 1 else 'tracks'}"
-    looked = f"{timeline.frames} frames looked at, {people}"
-    when = f"{clip.start:.1f} to {clip.end:.1f} s" if timeline.frames else ""
-    parts = [f'<h2>{escape(item.source)} <span class="when">{when}</span></h2>']
-    if clip.status in ("no_face", "unreadable"):
-        return parts[0] + note("", clip.warnings)
-    parts.append(f'<p class="soft">{looked}.</p>')
+    known = clip.status not in ("no_face", "unreadable")
     # What was said of a person stands on that person's card.
     said = {warning for row in item.rows[:-1] for warning in row.warnings}
-    warnings = [warning for warning in clip.warnings if warning not in said]
-    if warnings:
-        parts.append(note("", warnings))
-    return "".join(parts)
+    return {
+        "when": f"{clip.start:.1f} to {clip.end:.1f} s" if timeline.frames else "",
+        "looked": f"{timeline.frames} frames looked at, {people}." if known else "",
+        "warnings": [warning for warning in clip.warnings if warning not in said],
+    }
 
 
-def track_part(item: ClipItem, row: Analysis, figure: str) -> str:
+def track_part(item: ClipItem, row: Analysis, figure: Picture | None) -> dict[str, Any]:
     """One person of a clip.
 
     Args:
         item: the clip.
         row: of kind "track".
-        figure: the frame of the apex as an element, or nothing.
+        figure: the frame of the apex, if there is one.
     """
     track = item.timeline.tracks[row.track or 0]
-    plot = timeline_svg(track, row)
-    caption = ""
-    if figure:
-        caption = f'<p class="soft">At the apex, {row.time:.2f} s, frame {row.frame}.</p>'
-    seen = (
-        f'<p class="soft">Seen in {len(track)} frames from {row.start:.2f} to {row.end:.2f} s. '
-        "The expression is the mean over them, units are at their peaks.</p>"
-    )
-    layout = "pair" if figure else "pair lone"
-    shown = f"<div>{figure}{caption}</div>" if figure else ""
-    return (
-        f'<section class="track">{plot}<div class="{layout}">{shown}'
-        f'<div class="cards">{face_card(row, row.track or 0)}{seen}</div></div></section>'
-    )
+    return {
+        "plot": timeline_svg(track, row),
+        "figure": figure,
+        "caption": f"At the apex, {row.time:.2f} s, frame {row.frame}." if figure else "",
+        "cards": [face_card(row, row.track or 0)],
+        "seen": f"Seen in {len(track)} frames from {row.start:.2f} to {row.end:.2f} s. "
+        "The expression is the mean over them, units are at their peaks.",
+    }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien import facs
 from mien.draw import COLOURS
-from mien.report.cards import escape
 from mien.schema import Analysis, Course
 from mien.timeline import Track, smooth
 

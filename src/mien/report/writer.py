@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import resources
 from pathlib import Path
-from string import Template
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +14,10 @@ from PIL import Image
 
 from mien.draw import close_up, overlay
 from mien.notation import expression_words, face_number, moment, present_units
+from mien.page import Picture, fill, fill_around, inlined
 from mien.partfile import PartFile
-from mien.report.cards import escape, face_card, note
-from mien.report.clips import ClipItem, clip_head, track_part
+from mien.report.cards import face_card
+from mien.report.clips import ClipItem, clip_words, track_part
 from mien.schema import Analysis, Box
 from mien.timeline import moment_row
 
@@ -87,16 +83,10 @@ class ReportWriter:
 
     def __enter__(self) -> Self:
         self._file.open()
-        meta = "".join(
-            f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in self._meta.items()
-        )
-        self._append(
-            Template(_asset("head.html")).substitute(
-                title=escape(self._title), style=_asset("style.css"), meta=meta
-            )
-        )
+        head, _, middle, _ = self._page()
+        self._append(head)
         self._totals_at = self._file.tell()
-        self._append(" " * _TOTALS_SPACE + "</p>\n</header>\n<main>\n")
+        self._append(" " * _TOTALS_SPACE + middle)
         return self
 
     def __exit__(
@@ -106,126 +96,113 @@ class ReportWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
+            text, models = self._totals(), f" Answers by {', '.join(self._models)}."
             if kind is not None:
-                self._append(note("The run stopped here; what follows is missing", ()))
-            if not self._items:
-                self._append('<p class="soft">There was nothing to look at.</p>\n')
-            self._append(_asset("foot.html"))
-            totals = self._totals(complete=kind is None).encode()
-            self._file.patch(self._totals_at, totals)
+                text += " Not complete: the run was stopped."
+            _, totals, _, foot = self._page(
+                totals=text + (models if self._models else ""),
+                stopped=kind is not None,
+                empty=not self._items,
+            )
+            if len(totals.encode()) > _TOTALS_SPACE:
+                totals = text  # each card names its own model as well
+            self._append(foot)
+            self._file.patch(self._totals_at, totals.encode())
         finally:
             self._file.close(keep=kind is None or self._items > 0)
 
     def add(self, item: ReportItem) -> None:
         """Writes one picture with the cards of its faces."""
-        self._name_models(item.rows)
-        for row in item.rows:
-            key = row.status if row.status in ("no_face", "unreadable") else "faces"
-            self._counts[key] += 1
-            if row.status in ("unparsed", "failed"):
-                self._counts[row.status] += 1
-        self._items += 1
-        self._sources.add(hash(item.source))
+        part = {
+            "plot": "",
+            "figure": _figure(item),
+            "caption": "",
+            "cards": [
+                face_card(row, i, picture=_close_up(item, i)) for i, row in enumerate(item.rows)
+            ],
+            "seen": "",
+        }
         when = next((m for m in map(moment, item.rows) if m), "")
-        heading = escape(item.source) + (f' <span class="when">{when}</span>' if when else "")
-        cards = "\n".join(
-            face_card(row, i, picture=_close_up(item, i)) for i, row in enumerate(item.rows)
-        )
-        figure = _figure(item)
-        layout = " lone" if not figure else " many" if len(item.rows) > 1 else ""
-        parts = [
-            f'<article class="item">\n<h2>{heading}</h2>',
-            f'<div class="pair{layout}">{figure}',
-            f'<div class="cards">{cards or note("No result", ())}</div>',
-            "</div>\n</article>\n",
-        ]
-        self._append("\n".join(parts))
+        self._add(item.source, item.rows, when=when, looked="", warnings=(), parts=[part])
 
     def add_clip(self, item: ClipItem) -> None:
         """Writes one clip: its people over time, with the frames of their apex."""
         tracks = [row for row in item.rows if row.kind == "track"]
-        self._name_models(tracks)
-        self._counts["faces"] += len(tracks)
-        clip = item.rows[-1]
-        if clip.status in ("no_face", "unreadable"):
-            self._counts[clip.status] += 1
-        for row in tracks:
+        parts = [track_part(item, row, _apex_figure(item, row)) for row in tracks]
+        rows = tracks + [r for r in item.rows[-1:] if r.status in ("no_face", "unreadable")]
+        self._add(item.source, rows, parts=parts, **clip_words(item))
+
+    def _add(self, source: str, rows: Sequence[Analysis], **words: Any) -> None:
+        self._append(fill("analysis_item.html", source=source, **words))
+        self._items += 1
+        self._sources.add(hash(source))
+        for row in rows:
+            if row.status in ("no_face", "unreadable"):
+                self._counts[row.status] += 1
+                continue
+            self._counts["faces"] += 1
             if row.status in ("unparsed", "failed"):
                 self._counts[row.status] += 1
-        self._items += 1
-        self._sources.add(hash(item.source))
-        self._append(f'<article class="item">\n{clip_head(item)}\n')
-        for row in tracks:
-            self._append(track_part(item, row, _apex_figure(item, row)) + "\n")
-        self._append("</article>\n")
-
-    def _name_models(self, rows: Sequence[Analysis]) -> None:
-        self._models |= {row.model: None for row in rows if row.model}
+            if row.model:
+                self._models[row.model] = None
 
     def _append(self, text: str) -> None:
         self._file.append(text.encode("utf-8"))
 
-    def _totals(self, *, complete: bool) -> str:
+    def _page(self, *, totals: str = "", stopped: bool = False, empty: bool = False) -> list[str]:
+        """The pieces of the page before, in and behind the totals, and behind the items."""
+        return fill_around(
+            "analysis.html",
+            title=self._title,
+            meta=self._meta,
+            totals=totals,
+            stopped=stopped,
+            empty=empty,
+        )
+
+    def _totals(self) -> str:
         c = self._counts
         parts = [_count(len(self._sources), "input"), _count(c["faces"], "face")]
-        for status in _TOTALS:
-            if c[status]:
-                parts.append(f"{c[status]} {_TOTALS[status]}")
-        text = ", ".join(parts) + ("." if complete else ". Not complete: the run was stopped.")
-        named = f" Answers by {escape(', '.join(self._models))}."
-        fits = len((text + named).encode()) <= _TOTALS_SPACE  # each card names its own as well
-        return text + named if self._models and fits else text
+        parts += [f"{c[status]} {words}" for status, words in _TOTALS.items() if c[status]]
+        return ", ".join(parts) + "."
 
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-@cache
-def _asset(name: str) -> str:
-    return resources.files("mien.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _figure(item: ReportItem) -> str:
+def _figure(item: ReportItem) -> Picture | None:
     if item.image is None:
-        return ""
+        return None
     small, scale = _shrunk(item.image)
     rows = [replace(r, box=_times(r.box, scale)) for r in item.rows]
     points = [None if p is None else np.asarray(p) * scale for p in item.landmarks]
     picture = overlay(small, rows, points, magnify=_MAGNIFY)
-    return f"<figure>{_img(picture, _alt(item))}</figure>"
+    return inlined(picture, _alt(item))
 
 
-def _apex_figure(item: ClipItem, row: Analysis) -> str:
+def _apex_figure(item: ClipItem, row: Analysis) -> Picture | None:
     if row.track is None or row.track not in item.frames or row.frame is None:
-        return ""
+        return None
     image, points, scale = item.frames[row.track]
     moment = moment_row(item.timeline, item.timeline.tracks[row.track], row.frame)
     moment = replace(moment, box=_times(moment.box, scale))
     return _figure(ReportItem(item.source, image, (moment,), (points,)))
 
 
-def _close_up(item: ReportItem, index: int) -> str:
+def _close_up(item: ReportItem, index: int) -> Picture | None:
     """One face enlarged, where it is too small in the picture for its units to be seen there."""
     row = item.rows[index]
     if item.image is None or row.box is None or index >= len(item.landmarks):
-        return ""
+        return None
     scale = min(1.0, _WIDTH / item.image.shape[1], _TALLEST / item.image.shape[0])
     if (row.box[2] - row.box[0]) * scale > _LARGE_FACE:
-        return ""
+        return None
     picture = close_up(item.image, row, item.landmarks[index])
     if picture is None:
-        return ""
+        return None
     units = ", ".join(f"AU{u.au}" for u in present_units(row))
-    return _img(picture, f"face {face_number(row, index)} enlarged, with {units}")
-
-
-def _img(picture: Image.Image, alt: str) -> str:
-    data = io.BytesIO()
-    picture.save(data, format="JPEG", quality=85)
-    code = base64.b64encode(data.getvalue()).decode()
-    size = f'width="{picture.width}" height="{picture.height}"'
-    return f'<img {size} alt="{escape(alt)}" src="data:image/jpeg;base64,{code}">'
+    return inlined(picture, f"face {face_number(row, index)} enlarged, with {units}")
 
 
 def _times(box: Box | None, scale: float) -> Box | None:
