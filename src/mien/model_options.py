@@ -10,7 +10,7 @@ class ModelOptions:
     """How a model is run, wherever it is.
 
     Attributes:
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps"; for models on this
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps", "xpu"; for models on this
             machine.
         batch_size: faces or questions at a time, for models on this machine.
         quantize: "8bit" or "4bit" for language models on this machine; needs bitsandbytes.

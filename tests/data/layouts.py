@@ -115,6 +115,27 @@ def ferplus_folders(root: Path) -> None:
     picture(base / "fer0032298.png")
 
 
+def ferplus_parquet(root: Path) -> None:
+    """As Hugging Face's datasets write it, with a list of votes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    root.mkdir(parents=True, exist_ok=True)
+    picture(root / "face.png")
+    data = (root / "face.png").read_bytes()
+    votes = [[1, 6, 3, 0, 0, 0, 0, 0, 0, 0], [0] * 9 + [10], [0] * 7 + [8, 2, 0]]
+    rows = [
+        {
+            "image": {"bytes": data, "path": f"fer{k:07d}.png"},
+            "votes": votes[k],
+            "split": ("train", "train", "test")[k],
+        }
+        for k in range(3)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), root / "ferplus.parquet")
+    pq.write_table(pa.table({"image": [data], "label": [1]}), root / "another.parquet")
+
+
 def ckplus(root: Path) -> None:
     for number in (1, 2, 11):
         picture(root / f"cohn-kanade-images/S005/001/S005_001_{number:08d}.png", number)
@@ -279,6 +300,7 @@ LAYOUTS: Mapping[str, tuple[str, Callable[[Path], None]]] = {
     "fer2013": ("fer2013", fer2013),
     "ferplus": ("ferplus", ferplus),
     "ferplus_folders": ("ferplus", ferplus_folders),
+    "ferplus_parquet": ("ferplus", ferplus_parquet),
     "ck+": ("ck+", ckplus),
     "dfew": ("dfew", dfew),
     "ferv39k": ("ferv39k", ferv39k),

@@ -56,6 +56,20 @@ def test_everything_that_is_wrong_is_found(small_rafdb: Path) -> None:
     assert len(report.remedies) == 5
 
 
+def test_a_check_ends_where_nothing_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.data.check.MOST_FAULTS", 20)
+    rows = "".join(f"{k}.png,happiness\n" for k in range(100))
+    (tmp_path / "labels.csv").write_text("image,expression\n" + rows)
+    report = check_dataset("csv", tmp_path)
+    assert report.missing.count == 20
+    assert not report.ok
+    for k in range(60):  # most are there: the others are counted to the end
+        (tmp_path / f"{k}.png").write_bytes(b"")
+    assert check_dataset("csv", tmp_path).missing.count == 40
+
+
 def test_people_in_two_splits(tmp_path: Path) -> None:
     layouts.text(
         tmp_path / "labels.csv",

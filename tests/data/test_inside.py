@@ -17,6 +17,7 @@ from mien.data.build.sources import Source
 from mien.data.check import check_dataset
 from mien.data.inside import OutsideError, is_there, located
 from mien.data.pictures import open_frames, open_path
+from mien.data.roots import read_roots, write_roots
 from mien.media import MediaError
 from mien.sample import Sample
 
@@ -103,7 +104,39 @@ def test_a_built_set_finds_its_sources_pictures(folder: Path, tmp_path: Path) ->
     other = tmp_path / "again"
     other.mkdir()
     (other / "build.json").write_text("{}")
-    (other / "roots.json").write_text(json.dumps({"other": str(tmp_path / "other")}))
+    write_roots(other, {"other": tmp_path / "other"})
     assert is_there("../other/b.png", other)
     with pytest.raises(OutsideError):
         located("../set/sub/a.png", other)
+
+
+def test_roots_that_this_user_did_not_write_widen_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "private" / "b.png")
+    places = {"x": str(tmp_path / "private")}
+    write_roots(tmp_path, {"x": tmp_path / "private"})
+    assert read_roots(tmp_path) == {"x": tmp_path / "private"}
+    sealed = json.loads((tmp_path / "roots.json").read_text())
+    for forged in (
+        places,
+        {"sources": places},
+        {"sources": places, "seal": None},
+        {"sources": places, "seal": "none"},
+        {"sources": {**places, "y": "/"}, "seal": sealed["seal"]},
+        [],
+        {"sources": places, "seal": "None"},
+    ):
+        downloaded = tmp_path / f"set{len(list(tmp_path.iterdir()))}"
+        downloaded.mkdir()
+        (downloaded / "build.json").write_text("{}")
+        (downloaded / "roots.json").write_text(json.dumps(forged))
+        assert read_roots(downloaded) == {}
+        with pytest.raises(OutsideError):
+            located("../private/b.png", downloaded)
+    for home in ("another", "build.json"):  # another user, and one who can keep nothing
+        (tmp_path / "build.json").write_text("{}")
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / home))
+        assert read_roots(tmp_path) == read_roots(downloaded) == {}
+    write_roots(tmp_path, {"x": tmp_path / "private"})
+    assert read_roots(tmp_path) == {}

@@ -108,6 +108,14 @@ def test_other_encodings_are_named(tmp_path: Path, data: bytes) -> None:
         list(read("csv", tmp_path))
 
 
+@pytest.mark.parametrize("first", ["image," + "c" * 200_000, ",".join(["image"] * 100_000)])
+def test_a_first_line_without_end_is_one_error(tmp_path: Path, first: str) -> None:
+    with pytest.raises(LayoutError) as caught:
+        samples(tmp_path, f"{first}\na.png\n")
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
+    assert "labels.csv" in str(caught.value)
+
+
 def test_a_spreadsheet_itself_is_named(tmp_path: Path) -> None:
     (tmp_path / "labels.xlsx").write_bytes(b"PK")
     with pytest.raises(LayoutError, match="Save the spreadsheet as CSV"):

@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from mien.data.pictures import open_image
 from mien.data.readers import READERS, DataError, LayoutError, RowError, read
+from mien.datasets import DATASETS
 from mien.sample import Sample
 from tests.data import layouts
 from tests.data.layouts import LAYOUTS
@@ -191,6 +195,27 @@ def test_ferplus_folders(tmp_path: Path) -> None:
     (sample,) = made(tmp_path, "ferplus_folders")
     assert (sample.image, sample.split) == ("data/FER2013Test/fer0032298.png", "test")
     assert label(sample) == "sadness"
+
+
+def test_ferplus_parquet(tmp_path: Path) -> None:
+    samples = made(tmp_path, "ferplus_parquet")
+    found = [(s.id, s.split, label(s), s.image) for s in samples]
+    assert found == [
+        ("fer0000000", "train", "happiness", "ferplus.parquet#row=0"),
+        ("fer0000002", "test", "contempt", "ferplus.parquet#row=2"),
+    ]
+    assert open_image(samples[0], tmp_path).ndim == 3
+
+
+def test_ferplus_parquet_with_a_column_for_each_class(tmp_path: Path) -> None:
+    header = [*DATASETS["ferplus"].expressions.values(), "unknown", "NF"]
+    columns: dict[str, Any] = {name: [int(name == "fear") * 9, None] for name in header}
+    table = pa.table({**columns, "img": [b"", b""], "Usage": ["PrivateTest", "PublicTest"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(RowError, match="row 1: votes are missing"):
+        list(read("ferplus", tmp_path))
+    (sample,) = read("ferplus", tmp_path, split="test")
+    assert (label(sample), sample.image) == ("fear", "a.parquet#row=0")
 
 
 def test_ckplus(tmp_path: Path) -> None:

@@ -47,6 +47,17 @@ def test_a_sound_template_writes_what_it_would_write_alone():
         "{% set a = 'ab' %}" + "{% set a = a + a %}" * 60,
         "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
         "{{ 'x' * 20000000 }}",
+        "{{ 'x' * 10**10 }}",
+        "{{ [0] * 10**10 }}",
+        "{% set a = 10000000000 %}{{ a * 'x' }}",
+        "{{ 10**(10**10) }}",
+        "{% for i in range(10**12) %}x{% endfor %}",
+        "{{ range(10**12)|list }}",
+        "{{ 'x'.ljust(10000000000) }}",
+        "{{ 'x'|center(10000000000) }}",
+        "{{ '%010000000000d' % 1 }}",
+        "{{ '{:>10000000000}'.format(1) }}",
+        "{{ ('x' * 9000000).replace('x', 'y' * 9000000) }}",
         "{{ ''.__class__.__mro__[1].__subclasses__() }}",
         "{% for m in messages %}",
         "{{ 1 / 0 }}",
@@ -63,6 +74,19 @@ def test_a_template_without_end_or_sense_is_one_error(template):
     assert "\n" not in str(caught.value)
     assert time.process_time() - start < 30
     assert sys.gettrace() is before
+
+
+def test_small_products_are_what_they_are():
+    template = "{{ 'ab' * 3 }} {{ 2 * 'x' }} {{ 2 ** 3 * 4 }} {{ 1.5 * 2 }} {{ ([0] * 2)|length }}"
+    assert written(speaker(template), TALK) == "ababab xx 32 3.0 2"
+    assert written(speaker("{{ -1 * 5 }}{{ 2 ** -1 }}"), TALK) == "-50.5"
+
+
+def test_each_step_looks_at_the_clock(monkeypatch):
+    monkeypatch.setattr("mien.engines.chat_template.LONGEST_SECONDS", 0.2)
+    slow = "{% set t = 'ab' * 4000000 %}{% for i in range(90000) %}{{ t.count('c') }}{% endfor %}"
+    with pytest.raises(EngineError, match=r"0\.2 seconds"):
+        written(speaker(slow), TALK)
 
 
 def test_a_template_may_refuse_a_talk():

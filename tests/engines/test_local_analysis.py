@@ -123,8 +123,19 @@ def test_unknown_model_and_device_name_the_remedy(tmp_path):
         load_responder("mien/giga")
     with pytest.raises(EngineError, match=r"auto, cpu"):
         resolve_device("tpu9000")
-    with pytest.raises(EngineError, match="mien doctor"):
-        resolve_device("cuda:99")
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "xpu:99", "hpu", "meta", "vulkan", "privateuseone:5"])
+def test_a_device_on_which_nothing_can_be_computed_is_one_error(name):
+    with pytest.raises(EngineError, match="mien doctor") as caught:
+        resolve_device(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_devices_that_this_build_has_are_taken():
+    assert resolve_device("cpu").type == "cpu"
+    has = torch.accelerator.current_accelerator(check_available=True)
+    assert resolve_device("auto") == (has or torch.device("cpu"))
 
 
 def test_damaged_folder_is_one_clear_error(tiny_folder, tmp_path):

@@ -83,12 +83,13 @@ def test_what_the_benchmark_stores(tmp_path):
             ({"id": "a", "text": ""}, {"id": "a", "text": ""}),
             "line 2: id 'a' is answered in line 1",
         ),
-        (({"id": "a", "text": "x"}, "{oops"), "line 2: not a line of JSON"),
+        (({"id": "a", "text": "x"}, "{oops"), "line 2: no JSON"),
         (({"text": "x"},), "line 1: needs an 'id'"),
         (({"id": "a"},), "line 1: has no answer"),
-        (("[1]",), "line 1: is no JSON object"),
-        (("{" + '"a": {' * 5000,), "line 1: not a line of JSON"),
+        (("[1]",), "line 1: holds a list"),
+        (("{" + '"a": {' * 5000,), "line 1: no JSON"),
         (({"id": "a", "option_scores": [1]},), "line 1: cannot be read"),
+        (('{"id": "a", "option_scores": {"x": NaN}}',), "line 1: cannot be read"),
         (({"id": "a", "units": {"99": [0.5, 1]}},), "line 1: cannot be read"),
     ],
 )
@@ -134,6 +135,16 @@ def test_answers_to_other_questions_are_an_error_that_shows_both_ids(tmp_path):
         responder.expect(["a.jpg#expression", "b.jpg#expression"])
     responder.expect(["b.jpg", "a.jpg"])
     responder.expect([])
+
+
+@pytest.mark.parametrize("form", ['{"id": "a\\ud800", "text": "\\udfff Fear."}', "[%s]"])
+def test_halves_of_surrogates_are_read_as_what_files_can_hold(tmp_path, form):
+    line = '{"id": "a\\ud800", "text": "\\udfff Fear.", "warnings": ["\\ud999"]}'
+    path = tmp_path / "a.jsonl"
+    path.write_text(form.replace("%s", line) + "\n")
+    (reply,) = ask(path, "a\ufffd").values()
+    assert reply.text == "\ufffd Fear."
+    assert all(word.encode() for word in reply.warnings)
 
 
 def test_a_line_has_a_longest_length(tmp_path, monkeypatch):

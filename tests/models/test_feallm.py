@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from conftest import build, feallm_config, prompts, vision_config
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import (
     AutoConfig,
@@ -12,6 +11,7 @@ from transformers import (
     LlamaForCausalLM,
 )
 
+from conftest import build, feallm_config, prompts, vision_config
 from mien.models import FeallmConfig, FeallmForConditionalGeneration, FeallmModel
 
 KINDS = ["clip", "siglip", "resnet", "pvt"]

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import build, feallm_config, prompts
 
+from conftest import build, feallm_config, prompts
 from mien.models.attention import AttentionStep
 from mien.models.feallm.crops import crop_regions, face_regions
 from mien.models.feallm.levels import MultiLevelFeature, sine_positions

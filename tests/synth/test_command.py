@@ -39,7 +39,7 @@ def test_pictures_labels_sheet_and_summary(made_up: None, tmp_path: Path) -> Non
     names = {"settings.json", "sheet.jpg", "summary.json", "synth-train-00000.parquet"}
     assert {path.name for path in out.iterdir()} == names
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["pictures"] == summary["run"]["pictures"] == 3
+    assert summary["pictures"] == 3
     again = run("--count", 3, "--size", 64, "--out", out)
     assert "all were there already" in again.output
     other = run("--count", 3, "--size", 96, "--out", out)

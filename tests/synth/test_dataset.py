@@ -49,13 +49,8 @@ def make(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Every file but the summary's time."""
-    files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    if "summary.json" in files:
-        summary = json.loads(files["summary.json"])
-        summary.pop("run")
-        files["summary.json"] = json.dumps(summary).encode()
-    return files
+    """The bytes of every file."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def settings(**changes: Any) -> Settings:

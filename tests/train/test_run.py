@@ -2,6 +2,7 @@ import csv
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,16 @@ def test_what_a_run_leaves(place, whole, caplog):
     with caplog.at_level(logging.INFO):
         assert train(toy_recipe(place), out=out) == whole
     assert "stage lora is done" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", None])
+def test_a_broken_adapter_config_is_one_error(place, whole, tmp_path, text):
+    out = tmp_path / "run"
+    shutil.copytree(place / "whole", out)
+    file = out / "model" / "adapter_config.json"
+    file.unlink() if text is None else file.write_text(text)
+    with pytest.raises(RecipeError, match=r"adapter_config\.json.*remove"):
+        train(toy_recipe(place), out=out)
 
 
 def test_killed_in_the_second_stage_and_resumed(place, whole, tmp_path):

@@ -115,9 +115,9 @@ def run_doctor() -> int:
     packages(extras=True)
     if _installed("moderngl"):
         row("rendering", *_rendering(), needed=True)
-    devices = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    devices += ["mps"] if torch.backends.mps.is_available() else []
-    row("devices", ", ".join(devices), "", needed=True)
+    kind = torch.accelerator.current_accelerator(check_available=True)
+    more = [f"{kind}:{i}" for i in range(torch.accelerator.device_count())] if kind else []
+    row("devices", ", ".join(["cpu", *more]), "", needed=True)
     row("threads", str(torch.get_num_threads()), "", needed=True)
     console = Console()
     console.print(table)

@@ -65,7 +65,7 @@ def _how(kind: Any, help: str, **limits: Any) -> Any:
 
 
 _HOW: dict[str, Any] = {
-    "device": _how(str, "auto, cpu, cuda, cuda:1 or mps."),
+    "device": _how(str, "auto, cpu, cuda, cuda:1, mps or xpu."),
     "batch_size": _how(int, "Faces or questions answered at a time.", min=1),
     "quantize": _how(
         Quantize | None, "Load the language model in 8 or 4 bits; needs bitsandbytes."

@@ -18,6 +18,8 @@ from mien.media import MediaError
 from mien.sample import Sample
 
 _MIXED = "mixed"
+MOST_FAULTS = 100_000
+"""Faults of one kind behind which a check ends, where every second row has one."""
 
 Labelled = tuple[str | None, int, int]
 """Expression, and present and absent units as bits."""
@@ -85,6 +87,10 @@ def check_dataset(
         _contradiction(report, sample, labelled)
         _files(report, sample, root, looked_for, open_pictures)
         progress()
+        if _hopeless(report):
+            report.differences.append(f"reading was ended behind {MOST_FAULTS:,} faults of a kind")
+            whole = False
+            break
     _people(report, people)
     if split is None:
         for person in sorted(entry.people.difference(*people.values())):
@@ -96,6 +102,11 @@ def check_dataset(
         compare_gaps(report, entry.gaps(root, split, **settings))
     _remedies(report, entry)
     return report
+
+
+def _hopeless(report: Report) -> bool:
+    most = max(found.count for found in report.findings.values())
+    return most >= MOST_FAULTS and 2 * most >= sum(c.samples for c in report.splits.values())
 
 
 def _count(counts: SplitCounts, sample: Sample) -> None:

@@ -11,10 +11,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from mien.data.roots import read_roots
 from mien.media import MediaError
-from mien.untrusted import read_json
 
-MANIFEST, ROOTS = "build.json", "roots.json"
+MANIFEST = "build.json"
 _ANCHORED = re.compile(r"[\\/]|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -82,11 +82,7 @@ def _sources(folder: str) -> tuple[str, ...]:
     place = next((place for place in tried if (place / MANIFEST).is_file()), None)
     if place is None:
         return ()
-    try:
-        roots = read_json(place / ROOTS)
-        return tuple(os.path.realpath(root) for root in roots.values())
-    except (OSError, ValueError, AttributeError, TypeError):
-        return ()
+    return tuple(os.path.realpath(root) for root in read_roots(place).values())
 
 
 def _shown(name: str) -> str:

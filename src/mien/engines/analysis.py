@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from mien.language.instructions import answer_schema, instruction
 from mien.language.parse import Parsed
 from mien.language.visible import visible
 from mien.schema import ActionUnit, Expression
+from mien.untrusted import json_value
 
 if TYPE_CHECKING:
     from mien.models.priors import FacePriors
@@ -127,8 +127,8 @@ def _words(text: str, parsed: Parsed) -> str:
     text = visible(text)
     start, end = text.find("{"), text.rfind("}")
     try:
-        data = json.loads(text[start : end + 1]) if 0 <= start < end else None
-    except (ValueError, RecursionError):
+        data = json_value(text[start : end + 1]) if 0 <= start < end else None
+    except ValueError:
         data = None
     reasons = data.get("explanation") if isinstance(data, dict) else None
     if not isinstance(reasons, str) or not reasons.strip():

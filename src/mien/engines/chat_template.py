@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest import mock
 
 import jinja2.runtime
 from jinja2.exceptions import TemplateError
+from jinja2.sandbox import SandboxedEnvironment
 
 from mien.engines.base import EngineError
 
@@ -22,6 +26,10 @@ MOST_STEPS = 500_000
 LONGEST_TEXT = 10_000_000
 """Characters of what it writes, and of any text or list that it holds."""
 LONGEST_SECONDS = 30.0
+MOST_BITS = 4096
+"""Of a whole number that it computes."""
+MOST_MEMORY = 1 << 30
+"""Bytes of address space that a template may add to the process, where that can be limited."""
 
 _RUN = ("<template>", jinja2.runtime.__file__)  # what is written, joined and kept is seen there
 _FILE = "chat_template.jinja"
@@ -87,10 +95,66 @@ class _NoEndError(BaseException):
 
 @contextmanager
 def _bounds() -> Iterator[None]:
-    """Counts what compiled templates do in this thread, and stops what goes on too long.
+    """Lets a template do nothing that is too long or too large.
 
-    A sandbox keeps a template from files and programs, but lets it run loops within loops.
+    A sandbox keeps a template from files and programs, but lets it run loops within loops, and
+    make a text of any length in one step.
     """
+    counted = mock.patch.multiple(
+        SandboxedEnvironment,
+        intercepted_binops=frozenset({"*", "**"}),
+        call_binop=_product,
+    )
+    with _one_by_one, counted, _little_memory(), _few_steps():
+        yield
+
+
+_one_by_one = threading.Lock()
+"""What is bounded belongs to the process."""
+
+
+def _product(environment: SandboxedEnvironment, _: Any, sign: str, left: Any, right: Any) -> Any:
+    """A product or power in a template, if it is not too large."""
+    if isinstance(left, int) and isinstance(right, int):
+        times = right if sign == "**" else 1
+        if left.bit_length() * times + right.bit_length() > MOST_BITS:
+            raise OverflowError(f"a number of more than {MOST_BITS:,} bits")
+    elif sign == "*":
+        sizes = [v if isinstance(v, int) else len(v) for v in (left, right) if _counts(v)]
+        if len(sizes) == 2 and math.prod(sizes) > LONGEST_TEXT:
+            raise OverflowError(f"a text or list of more than {LONGEST_TEXT:,}")
+    return environment.binop_table[sign](left, right)
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int | str | list | tuple)
+
+
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """What would take more than `MOST_MEMORY` is a MemoryError inside."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError, ValueError):  # not Linux
+        yield
+        return
+    limit = pages * resource.getpagesize() + MOST_MEMORY
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextmanager
+def _few_steps() -> Iterator[None]:
+    """Counts what compiled templates do in this thread, and stops what goes on too long."""
     steps, end, before = 0, time.monotonic() + LONGEST_SECONDS, sys.gettrace()
 
     def within(frame: FrameType, event: str, value: Any) -> Any:
@@ -98,6 +162,8 @@ def _bounds() -> Iterator[None]:
         steps += event == "line"
         if steps > MOST_STEPS:
             raise _NoEndError(f"has no end within {MOST_STEPS:,} steps")
+        if time.monotonic() > end:
+            raise _NoEndError(f"has no end within {LONGEST_SECONDS:g} seconds")
         held = frame.f_locals.values() if event == "line" else (value,)
         if any(isinstance(v, (str, list, tuple)) and len(v) > LONGEST_TEXT for v in held):
             raise _NoEndError(f"makes a text of more than {LONGEST_TEXT:,} characters")

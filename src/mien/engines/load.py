@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,28 +48,30 @@ def resolve_device(device: str = "auto") -> torch.device:
     """The device of that name.
 
     Args:
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps", "xpu", or whatever
+            else this build of torch computes on.
 
     Raises:
-        EngineError: if the name is unknown or the device is not on this machine.
+        EngineError: if the name is unknown, or nothing can be computed on the device.
     """
     import torch
 
     if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
-        found = torch.device(device)
+        with warnings.catch_warnings(action="ignore"):
+            found = torch.device(device)
     except RuntimeError:
         raise EngineError(
-            f"unknown device {device!r}; use auto, cpu, cuda, cuda:1 or mps"
+            f"unknown device {device!r}; use auto, cpu, cuda, cuda:1, mps or xpu"
         ) from None
-    missing = (found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count()) or (
-        found.type == "mps" and not torch.backends.mps.is_available()
-    )
-    if missing:
-        raise EngineError(f"device {device!r} is not on this machine; `mien doctor` lists devices")
+    try:
+        torch.ones(1, device=found).item()
+    except Exception:  # each kind of device that a build lacks raises one of its own
+        raise EngineError(
+            f"device {device!r} is not on this machine, or this torch cannot use it; use another,"
+            " or auto; `mien doctor` lists devices"
+        ) from None
     return found
 
 

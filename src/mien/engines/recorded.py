@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from mien.engines.request import Reply, Request, Responder
 from mien.engines.weights_hash import file_hash
 from mien.facs import LABEL_SETS
 from mien.schema import ActionUnit, Expression
+from mien.untrusted import json_object, json_value
 
 TEXT_FIELDS = ("text", "prediction", "response", "answer", "output")
 """Where the words may stand, the first that is there."""
@@ -71,7 +73,7 @@ class RecordedResponder(Responder):
                 yield Reply(request.id, "failed", error="no recorded answer")
                 continue
             self._file.seek(place[0])
-            yield _reply(request.id, json.loads(self._file.readline()))
+            yield _reply(request.id, json_object(self._file.readline()))
 
     def expect(self, ids: Iterable[str]) -> None:
         """Whether the file belongs to the questions; see `Responder.expect`."""
@@ -140,9 +142,8 @@ def _as_lines(path: Path) -> IO[bytes]:
     try:
         text = data.decode(encoding or "utf-8")
         if text.lstrip().startswith("["):
-            rows = json.loads(text)
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-    except (ValueError, RecursionError) as error:
+            text = "".join(json.dumps(row) + "\n" for row in json_value(text))
+    except ValueError as error:
         raise EngineError(
             f"{path}: is neither JSON lines nor a JSON array ({error}); write an answer a line"
         ) from None
@@ -154,14 +155,9 @@ def _as_lines(path: Path) -> IO[bytes]:
 
 def _row(line: bytes, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise EngineError(
-            f"{where}: not a line of JSON ({error}); write one answer on each line"
-        ) from None
-    if not isinstance(row, dict):
-        raise EngineError(f"{where}: is no JSON object")
-    return row
+        return json_object(line, where, remedy="write one answer on each line")
+    except ValueError as error:
+        raise EngineError(str(error)) from None
 
 
 def _checked(row: Mapping[str, Any], where: str) -> str:
@@ -194,9 +190,16 @@ def _reply(id: str, row: Mapping[str, Any]) -> Reply:
         id,
         text=text,
         numbers=_numbers(row),
-        option_scores={str(k): float(v) for k, v in scores.items()} if scores else None,
-        warnings=tuple(row.get("warnings", ())),
+        option_scores=_scores(scores) if scores else None,
+        warnings=tuple(map(str, row.get("warnings", ()))),
     )
+
+
+def _scores(stored: Mapping[str, Any]) -> dict[str, float]:
+    scores = {name: float(value) for name, value in stored.items()}
+    if not all(map(math.isfinite, scores.values())):
+        raise ValueError("a score of an option is no finite number")
+    return scores
 
 
 def _numbers(row: Mapping[str, Any]) -> Answer | None:

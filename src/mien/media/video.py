@@ -216,6 +216,7 @@ def open_container(source: Path | bytes, *, name: str) -> Any:
         MediaError: if there is none, or it is no video.
     """
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file,pipe"}
+    options["advanced_editlist"] = "0"  # else an MP4's frames with stamps below zero are lost
     try:
         place: Any = io.BytesIO(source) if isinstance(source, bytes) else str(source)
         size = len(source) if isinstance(source, bytes) else source.stat().st_size

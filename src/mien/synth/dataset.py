@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mien._version import __version__
 from mien.partfile import sink_error, write_whole
@@ -66,7 +65,7 @@ def make_dataset(
 ) -> Made:
     """Makes the pictures that a folder lacks, then its contact sheet and summary.
 
-    The bytes of the pictures and labels depend on the arguments up to `image_format` and on the
+    What is written depends on the arguments up to `image_format` and on the
     machine's renderer, not on how many processes made them or how often they were stopped.
 
     Args:
@@ -104,7 +103,7 @@ def make_dataset(
         agree(out, settings)
         store = open_store(out, settings)
         made, seconds = _make_missing(store, settings, plan, processes, each, out)
-        return _finish(out, store, made, seconds, processes)
+        return _finish(out, store, made, seconds)
 
 
 def _make_missing(
@@ -147,21 +146,14 @@ def _counted(
         each(done)
 
 
-def _finish(out: Path, store: Store, made: int, seconds: float, processes: int) -> Made:
+def _finish(out: Path, store: Store, made: int, seconds: float) -> Made:
     summary = Summary.of(store.samples())
-    done = Made(made, seconds, summary)
     if made or not (out / SHEET).exists():
         write_whole(out / SHEET, sheet(itertools.islice(store.pictures(), ON_SHEET)))
     if made or not (out / SUMMARY).exists():
-        run: dict[str, Any] = {
-            "pictures": made,
-            "seconds": round(seconds, 1),
-            "pictures_per_second": round(done.per_second, 2) if done.per_second else None,
-            "processes": processes,
-        }
-        text = json.dumps({**summary.to_dict(), "run": run}, indent=1)
+        text = json.dumps(summary.to_dict(), indent=1)
         write_whole(out / SUMMARY, (text + "\n").encode())
-    return done
+    return Made(made, seconds, summary)
 
 
 @contextlib.contextmanager

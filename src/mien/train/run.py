@@ -21,6 +21,7 @@ from mien.train.run_record import MODEL, claim
 from mien.train.run_summary import overview
 from mien.train.speed import speed_line, write_speed
 from mien.train.stages import (
+    ADAPTER_CONFIG,
     base_of,
     checkpoint_activations,
     merged,
@@ -31,7 +32,7 @@ from mien.train.stages import (
 from mien.train.start_model import load_start
 from mien.train.targets import class_weights, unit_weights
 from mien.train.training_data import fill_caches, label_counts, open_feed
-from mien.untrusted import read_json_object
+from mien.untrusted import TextError, read_json_object
 
 log = logging.getLogger(__name__)
 
@@ -214,8 +215,16 @@ def _based(standing: _Standing, before: Stage | None, stage: Stage, out: Path) -
 
 
 def _base_name(adapter: Path) -> str:
-    config = read_json_object(adapter / "adapter_config.json")
-    return str(config["base_model_name_or_path"])
+    file = adapter / ADAPTER_CONFIG
+    remedy = f"remove {adapter}, and the same command trains this stage again"
+    try:
+        return str(read_json_object(file, remedy=remedy)["base_model_name_or_path"])
+    except KeyError:
+        raise RecipeError(f"{file}: names no base_model_name_or_path; {remedy}") from None
+    except TextError as error:
+        raise RecipeError(str(error)) from None
+    except OSError as error:
+        raise RecipeError(f"{file}: cannot be read ({error.strerror}); {remedy}") from None
 
 
 def _named(start: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from mien.data.build.pseudo import pseudo_labels
 from mien.data.build.settings import BuildError, BuildSettings
 from mien.data.build.shards import Folder
 from mien.data.build.sources import parse_sources
+from mien.data.roots import read_roots
 from mien.schema import ActionUnit, Analysis
 from tests.data.build.made_up import MadeUp, sample, survey
 from tests.engines.bad_server import Answer, bad_server
@@ -51,7 +51,7 @@ def test_a_table_becomes_a_set(table: Path, tmp_path: Path) -> None:
     assert "300 rows about" in output
     assert sum(1 for _ in Folder.open(out).rows()) == 300
     assert "A table of your own (csv): 400 samples" in (out / "NOTICE").read_text()
-    assert json.loads((out / "roots.json").read_text()) == {"csv": str(table)}
+    assert read_roots(out) == {"csv": table}
     code, output = _run(*arguments, "--count", "301", "--per-sample", "2")
     assert code == 2
     assert "begun with other settings: count is 300 there and 301 here" in output

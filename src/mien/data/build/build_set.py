@@ -31,10 +31,11 @@ from mien.data.build.plan import (
 )
 from mien.data.build.set_card import CARD, NOTICE, write_card
 from mien.data.build.settings import BuildError, BuildSettings
-from mien.data.build.shards import ROOTS, Folder, own
+from mien.data.build.shards import Folder, own
 from mien.data.build.sources import Terms
 from mien.data.checks.report import PAGE, REPORT, Report, write_report
-from mien.partfile import PartFile, write_whole
+from mien.data.roots import write_roots
+from mien.partfile import PartFile
 
 SET_ASIDE = "set_aside.jsonl"
 
@@ -137,8 +138,7 @@ def build(
     with own(out):
         folder.begin(settings, found.left_out)
         roots = {source.name: source.folder.resolve() for source in sources}
-        text = json.dumps({name: str(root) for name, root in roots.items()}, indent=1)
-        write_whole(out / ROOTS, (text + "\n").encode())
+        write_roots(out, roots)
         stream = blocks(
             thin(items(sources, settings, found, change), found.rows, settings),
             settings.per_shard,

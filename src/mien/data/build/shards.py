@@ -14,11 +14,11 @@ from typing import Any
 
 from mien.data.build.instruction_row import turns_of
 from mien.data.build.settings import BuildError, BuildSettings, differences
+from mien.data.roots import ROOTS, read_roots
 from mien.partfile import sink_error, write_whole
 from mien.untrusted import TextError, json_object, read_json
 
 MANIFEST = "build.json"
-ROOTS = "roots.json"
 DATA = "data"
 SET_ASIDE = "set_aside"
 WRITTEN = ("README.md", "NOTICE", "report.html", "report.json", "set_aside.jsonl", ROOTS)
@@ -271,12 +271,8 @@ class Folder:
                 yield from _json_rows(path, False)
 
     def roots(self) -> dict[str, Path]:
-        """Folders of the sources on this machine; empty where they are not known."""
-        try:
-            data = read_json(self.path / ROOTS)
-            return {name: Path(folder) for name, folder in data.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
-            return {}
+        """Folders of the sources; empty where they are not known, see `read_roots`."""
+        return read_roots(self.path)
 
 
 def _json_rows(path: Path, pictures: bool) -> Iterator[dict[str, Any]]:

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mien.data.inside import ROOTS
 from mien.data.readers.base import BadRow, each
 from mien.data.readers.files import open_parquet, text_lines
+from mien.data.roots import read_roots
 from mien.sample import Sample
 from mien.schema import ActionUnit, Expression
-from mien.untrusted import json_value, read_json
+from mien.untrusted import json_value
 
 DATA = "data"
 _COLUMNS = ("source", "dataset", "sample", "subject", "split", "pseudo", "labels", "licence")
@@ -76,11 +76,8 @@ def _parquet(path: Path) -> Iterator[tuple[str, Row]]:
 
 def _places(path: Path, folder: Path) -> dict[str, str]:
     """Source to the folder of its pictures, relative to the set's, where it is known."""
-    try:
-        roots = read_json(path.parent.parent / ROOTS)
-        return {name: os.path.relpath(root, folder) for name, root in roots.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
+    roots = read_roots(path.parent.parent)
+    return {name: os.path.relpath(root, folder) for name, root in roots.items()}
 
 
 def _sample(inside: str, places: dict[str, str], item: Row) -> Sample:

@@ -152,7 +152,7 @@ def _parquet(
     root: Path, files: list[Path], split: str | None, bad: BadRow, order: str
 ) -> Iterator[Sample]:
     for path in files:
-        own = _split_in_name(path)
+        own = split_in_name(path)
         if split not in (None, own):
             continue
         inside = path.relative_to(root).as_posix()
@@ -191,7 +191,8 @@ def _parquet(
                 number += len(labels)
 
 
-def _split_in_name(path: Path) -> str:
+def split_in_name(path: Path) -> str:
+    """The split that the name of a file tells; "train" where it tells none."""
     name = path.stem.lower()
     if "private" in name or "test" in name.replace("publictest", ""):
         return "test"

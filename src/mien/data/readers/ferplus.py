@@ -1,11 +1,15 @@
 """FERPlus: the pictures of FER2013 with the votes of ten people for eight expressions.
 
-Two layouts (certain; the owners' repository has both lists and the script that makes the folders):
+Layouts (the first two certain: the owners' repository has both lists and the script that makes the
+folders):
 
     fer2013new.csv next to fer2013.csv   columns Usage, Image name, eight classes, unknown, NF; its
                                          rows are those of fer2013.csv, one by one
     data/FER2013Train/label.csv, fer0000000.png; data/FER2013Valid/; data/FER2013Test/ (or without
                                          data/): name, box, the same ten votes
+    *.parquet                            a picture and ten votes in each row: a list `votes`, or a
+                                         column for each under the owners' names; `split` (or
+                                         `Usage`) says which split, else the file's name
 
 How votes become a label (option `rule`):
 
@@ -30,10 +34,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
+from mien.data.pictures import IMAGE_COLUMNS
 from mien.data.readers.base import BadRow, LayoutError, Reader, each, missing
-from mien.data.readers.fer2013 import TABLES, pixel_rows, usage
-from mien.data.readers.files import csv_rows, whole
+from mien.data.readers.fer2013 import TABLES, USAGES, pixel_rows, split_in_name, usage
+from mien.data.readers.files import csv_rows, open_parquet, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
 from mien.schema import Expression
@@ -57,8 +63,10 @@ def _read(
     base = next((b for b, name in places if (root / b / name / "label.csv").is_file()), None)
     if base is None and votes:
         raise missing(root, TABLES, what="grey values of FER2013", hint=_HELP)
+    if base is None and (tables := [path for path in root.glob("*.parquet") if _votes_in(path)]):
+        return _parquet(sorted(tables), split, bad, rule, unknown)
     if base is None:
-        looked = ["fer2013new.csv", "data/FER2013Test/", "FER2013Test/"]
+        looked = ["fer2013new.csv", "data/FER2013Test/", "FER2013Test/", "*.parquet with votes"]
         raise missing(root, looked, what="FERPlus", hint=_HELP)
     return _folders(root, base, split, bad, rule, unknown)
 
@@ -187,6 +195,58 @@ def _folders(
             return _sample(row["name"], image, own, votes, rule, unknown)
 
         yield from each(csv_rows(labels, columns=("name", "box", *_COLUMNS)), make, bad)
+
+
+def _votes_in(path: Path) -> list[str]:
+    """Columns of a Parquet file that hold the votes; none if it has none, or no pictures."""
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+    if not set(IMAGE_COLUMNS) & set(names):
+        return []
+    return next((c for c in (["votes"], list(_COLUMNS)) if set(c) <= set(names)), [])
+
+
+def _parquet(
+    paths: Sequence[Path], split: str | None, bad: BadRow, rule: str, unknown: str
+) -> Iterator[Sample]:
+    for path in paths:
+
+        def make(item: tuple[int, dict[str, Any]], path: Path = path) -> Sample | None:
+            number, row = item
+            own = _split_of(row, path)
+            if split not in (None, own):
+                return None
+            cells = row["votes"] if "votes" in row else [row[column] for column in _COLUMNS]
+            if cells is None or None in cells:
+                raise ValueError("votes are missing")
+            name = (row["picture"] or {}).get("path") or f"{path.stem}-{number:07d}"
+            votes = [whole(str(cell)) for cell in cells]
+            return _sample(Path(name).name, f"{path.name}#row={number}", own, votes, rule, unknown)
+
+        yield from each(_parquet_rows(path), make, bad)
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, tuple[int, dict[str, Any]]]]:
+    """Rows without the bytes of their pictures; the column of pictures is named `picture`."""
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+        picture = next(name for name in IMAGE_COLUMNS if name in names)
+        named = str(file.schema_arrow.field(picture).type).startswith("struct")
+        columns = [*_votes_in(path), *(n for n in ("split", "Usage") if n in names)]
+        columns += [f"{picture}.path"] if named else []
+        number = 0
+        for batch in file.iter_batches(1024, columns=columns):
+            for row in batch.to_pylist():
+                row["picture"] = row.pop(picture, None)
+                yield f"{path}, row {number}", (number, row)
+                number += 1
+
+
+def _split_of(row: dict[str, Any], path: Path) -> str:
+    word = row.get("split") or row.get("Usage")
+    if word is None:
+        return split_in_name(path)
+    return word if word in USAGES.values() else usage(word)
 
 
 READER = Reader(

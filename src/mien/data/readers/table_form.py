@@ -63,10 +63,18 @@ def _form(path: Path, stamp: int, size: int, columns: tuple[str, ...]) -> TableF
     found = _SEP.fullmatch(head)
     if found is not None:
         return TableForm(encoding, found["sep"], skip=True)
-    cells = {sign: len(next(csv.reader([head], delimiter=sign), [])) for sign in _BETWEEN}
+    cells = {sign: _width(head, sign) for sign in _BETWEEN}
     if columns and cells[","] != len(columns):
         return TableForm(encoding, next((s for s in _BETWEEN if cells[s] == len(columns)), ","))
     return TableForm(encoding, "," if columns else max(_BETWEEN, key=lambda sign: cells[sign]))
+
+
+def _width(line: str, sign: str) -> int:
+    """Number of cells in a line that this sign parts."""
+    try:
+        return len(next(csv.reader([line], delimiter=sign), []))
+    except csv.Error:  # longer than a cell may be
+        return 1
 
 
 def _encoding(path: Path) -> str:
@@ -115,5 +123,6 @@ def _windows(part: bytes, path: Path) -> set[str]:
 
 def _no_text(path: Path, why: str) -> LayoutError:
     return LayoutError(
-        f"{path}: not a table in UTF-8, UTF-16 or Windows-1252 ({why}); save it as CSV UTF-8"
+        f"{path}: not a table in UTF-8, UTF-16 or Windows-1252 ({why}). If it is a table, save it "
+        "as CSV UTF-8; else copy or download it again"
     )
