@@ -65,6 +65,35 @@ def test_overlay_and_report(run, crop, tmp_path):
     assert "crop.png" in (tmp_path / "r.html").read_text()
 
 
+def test_no_output_takes_the_place_of_an_input(run, crop, tmp_path):
+    photo = tmp_path / "photos" / "a.jpg"
+    photo.parent.mkdir()
+    Image.open(crop).save(photo)
+    link = tmp_path / "link"
+    link.symlink_to(photo.parent)
+    before = photo.read_bytes()
+    for words in (
+        (photo.parent, "--overlay", photo.parent),
+        (photo, "--overlay", link),
+        (link, "--report", photo),
+        (photo, "--out", link / "a.jpg", "--format", "jsonl"),
+    ):
+        result = run(*words)
+        assert result.exit_code == 2, result.output
+        assert "name another" in " ".join(result.output.split())
+    assert photo.read_bytes() == before
+
+
+def test_overlays_of_like_names_are_all_kept(run, crop, tmp_path):
+    names = ["x/a.png", "y/a.png", "y/a-2.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.open(crop).save(tmp_path / name)
+    words = [tmp_path / name for name in names]
+    assert run(*words, "--faces", "whole", "--numbers", "--overlay", tmp_path / "o").exit_code == 0
+    assert len(list((tmp_path / "o").iterdir())) == 3
+
+
 def test_no_face_is_a_row_and_exit_0(run, tmp_path):
     blank = tmp_path / "blank.png"
     Image.new("RGB", (64, 64), "white").save(blank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,23 @@ def test_json_with_other_values_than_expected(layout: str, value: str, tmp_path:
         changed = {**row, key: json.loads(value)}
         path.write_text(json.dumps([changed] if listed else changed) + "\n")
         _survives(name, tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["csv", "fer2013", "fer2013_parquet", "fea20k", "ferplus"])
+def test_a_pipe_in_place_of_a_list_is_not_waited_for(layout: str, tmp_path: Path) -> None:
+    name, write = ALL[layout]
+    write(tmp_path)
+    for path in [p for p in tmp_path.rglob("*") if p.suffix in LISTS]:
+        path.unlink()
+        os.mkfifo(path)
+    _survives(name, tmp_path)
+
+
+def test_a_row_of_grey_values_without_end(tmp_path: Path) -> None:
+    layouts.fer2013(tmp_path)
+    with (tmp_path / "fer2013.csv").open("a") as table:
+        table.write("0," + "7 " * 300_000 + ",Training\n")
+    _survives("fer2013", tmp_path)
 
 
 def test_votes_beside_the_folders_of_ferplus(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import codecs
 import json
+import os
 
 import pytest
 
@@ -145,6 +146,12 @@ def test_halves_of_surrogates_are_read_as_what_files_can_hold(tmp_path, form):
     (reply,) = ask(path, "a\ufffd").values()
     assert reply.text == "\ufffd Fear."
     assert all(word.encode() for word in reply.warnings)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(EngineError, match=r"pipe: no regular file"):
+        RecordedResponder(tmp_path / "pipe", name="x")
 
 
 def test_a_line_has_a_longest_length(tmp_path, monkeypatch):

@@ -303,3 +303,8 @@ def test_scenes_and_cuts(tmp_path):
     assert numbers(marked) == [0, 5, 10, 15, 20]
     assert [f.cut for f in marked] == [False, False, True, False, True]
     assert [f.cut_at for f in marked] == pytest.approx([None, None, 8 / 25, None, 16 / 25])
+
+
+def test_more_frames_than_any_clip_has(tmp_path):
+    write_clip(tmp_path / "a.mp4", 5)
+    assert len(list(read_frames(tmp_path / "a.mp4", count=10**15))) == 5

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from mien.media import MediaError, expand_inputs, iter_pictures, read_picture
+from mien.media.pictures import MOST_SCANS
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -232,3 +233,15 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     (picture,) = iter_pictures(["-"])
     assert picture.source == "stdin"
     np.testing.assert_array_equal(picture.image, np.asarray(ramp()))
+
+
+def test_a_jpeg_with_scans_without_end_is_refused(tmp_path):
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64), (90, 120, 40)).save(data, "JPEG", progressive=True)
+    sound = data.getvalue()
+    assert read_picture(sound).shape == (64, 64, 3)
+    last = sound.rindex(b"\xff\xda")
+    path = tmp_path / "scans.jpg"
+    path.write_bytes(sound[:last] + sound[last:-2] * MOST_SCANS + b"\xff\xd9")
+    with pytest.raises(MediaError, match=r"scans\.jpg.*scans.*Save it again"):
+        read_picture(path)

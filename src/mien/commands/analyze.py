@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from mien.engines.track_clips import ClipFrames
 from mien.faces import FinderError
 from mien.looked import Looked
 from mien.media import Sampling, expand_inputs
+from mien.media.inputs import Input
 from mien.quick_start import quick_start
 from mien.report import ClipItem, ReportItem, ReportWriter, shrunk
 from mien.schema import Analysis
@@ -64,6 +66,10 @@ def run_analyze(
     except ValueError as error:
         errors.print(f"error: which frames of videos: {error}")
         return 2
+    items = list(expand_inputs(inputs, videos=True))
+    if lost := _replaced(items, overlay, [path for path in (out, report) if path is not None]):
+        errors.print(f"error: {lost}", soft_wrap=True)
+        return 2
     try:
         agree_to_send([model], options, yes=yes, errors=errors)
         with quick_start(is_embedded(model) and options.quantize is None):
@@ -78,7 +84,6 @@ def run_analyze(
         with ExitStack() as stack:
             outputs = _Outputs(stack, format, out, overlay, report, analyzer)
             progress = stack.enter_context(progress_bar(errors))
-            items = list(expand_inputs(inputs, videos=True))
             task = progress.add_task("faces", total=len(items))
             for looked in analyzer.stream(items, numbers=numbers, sampling=frames):
                 outputs.write(looked)
@@ -112,6 +117,24 @@ def run_analyze(
         errors.print(f"error: {model or PICTURES} answered for none of the faces")
         return 1
     return 0
+
+
+def _replaced(items: Sequence[Input], overlay: Path | None, files: Sequence[Path]) -> str | None:
+    """What is wrong where an output would take the place of an input."""
+    real = {os.path.realpath(path): path for path in files}
+    folder = None if overlay is None else os.path.realpath(overlay)
+    for item in items:
+        if not isinstance(item.origin, Path):
+            continue
+        place = os.path.realpath(item.origin)
+        if folder is not None and os.path.dirname(place) == folder:  # noqa: PTH120
+            return (
+                f"--overlay {overlay}: {item.name} lies there, which a picture of the same name"
+                " would replace; name another folder"
+            )
+        if place in real:
+            return f"{real[place]} is one of the inputs, and would be replaced; name another"
+    return None
 
 
 def _unreadable(looked: Looked) -> bool:
@@ -157,7 +180,8 @@ class _Outputs:
         analyzer: Analyzer,
     ):
         self.overlay, self.finder = overlay, analyzer.finder
-        self.names: dict[str, int] = {}
+        self.names: set[str] = set()
+        self.numbers: dict[str, int] = {}
         if overlay is not None:
             try:
                 overlay.mkdir(parents=True, exist_ok=True)
@@ -210,14 +234,18 @@ class _Outputs:
         """File name of an overlay; inputs of the same name in different folders are numbered."""
         stem = Path(source).stem if source != "-" else "stdin"
         stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem) or "picture"
-        seen = self.names[stem] = self.names.get(stem, 0) + 1
-        return f"{stem}{suffix}" if seen == 1 else f"{stem}-{seen}{suffix}"
+        number = self.numbers.get(stem, 1)
+        while (name := f"{stem}{f'-{number}' * (number > 1)}{suffix}") in self.names:
+            number += 1
+        self.names.add(name)
+        self.numbers[stem] = number + 1
+        return name
 
 
 def _seed(seed: int) -> None:
     import torch
 
-    torch.manual_seed(seed)
+    torch.manual_seed(seed % 2**64)
 
 
 def _show(rows: Sequence[Analysis], format: str, numbers: bool) -> None:

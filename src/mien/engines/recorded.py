@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -52,6 +53,8 @@ class RecordedResponder(Responder):
     def __init__(self, path: Path | str, *, name: str) -> None:
         self.path, self.name = Path(path), name
         try:
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise EngineError(f"{path}: no regular file; copy what it gives into one")
             self._file = _as_lines(self.path)
             self._places = self._index()
         except OSError as error:

@@ -16,6 +16,8 @@ from mien.media.cuts import CutDetector
 from mien.media.kinds import is_animation
 from mien.media.pictures import MAX_PIXELS
 
+_MOST_PARTS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -232,7 +234,7 @@ def _spread(times: list[float], sampling: Sampling) -> list[int]:
     *starts, last = times
     end = last if sampling.end is None else min(last, sampling.end)
     length = max(0.0, end - sampling.start)
-    count = sampling.count or 1
+    count = min(sampling.count or 1, _MOST_PARTS)
     if length == 0 and sampling.start > 0:
         return []
     middles = (sampling.start + (i + 0.5) * length / count for i in range(count))

@@ -28,6 +28,8 @@ from mien.media.streams import StreamError, read_pipe, read_stream
 MAX_PIXELS = 100_000_000
 MOST_MEMORY = 400_000_000
 """Bytes that a decoded picture may take before it is made smaller."""
+MOST_SCANS = 100
+"""Passes over the whole picture in a progressive JPEG; usual are about 10."""
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "LA": 4}
 # These decoders hold the picture more than once.
 _COPIES = {"WEBP": 4, "AVIF": 3, "JPEG2000": 3, "HEIF": 3}
@@ -183,6 +185,7 @@ def _decode(
             if width == 0 or height == 0:
                 raise MediaError(f"{name}: no pixels ({width} x {height}). {AGAIN}")
             _check_memory(image, name)
+            _check_scans(image, file, name)
             try:
                 notes = _first_frame(image)
                 step = reduction(width, height)
@@ -203,6 +206,20 @@ def _check_memory(image: Image.Image, name: str) -> None:
         raise MediaError(
             f"{name}: refused, too large to decode as {image.format} ({width} x {height} pixels, "
             f"limit {MOST_MEMORY // pixel:,}). Scale it down, or save it as JPEG"
+        )
+
+
+def _check_scans(image: Image.Image, file: BinaryIO, name: str) -> None:
+    """Raises a MediaError where a small file would have a large picture decoded without end."""
+    if not image.info.get("progressive"):
+        return
+    place = file.seek(0, io.SEEK_CUR)
+    file.seek(0)
+    scans = file.read().count(b"\xff\xda")
+    file.seek(place)
+    if scans > MOST_SCANS:
+        raise MediaError(
+            f"{name}: refused, a JPEG of {scans:,} scans (limit {MOST_SCANS}). Save it again"
         )
 
 

@@ -7,6 +7,7 @@ to `bad`, which stops the reading by default; `mien data check` collects them in
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,6 +179,18 @@ def each(
         else:
             if sample is not None:
                 yield sample
+
+
+def regular(path: Path) -> Path:
+    """The path of a file that has an end.
+
+    Raises:
+        LayoutError: if it is a folder, a pipe or a device.
+        OSError: if it is not there.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise LayoutError(f"{path}: no regular file; copy what it gives into one, and name that")
+    return path
 
 
 def label_set_of(labels: Iterable[str]) -> str:

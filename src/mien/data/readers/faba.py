@@ -31,6 +31,7 @@ from mien.data.readers.base import (
     find,
     named_expression,
     numbered_expression,
+    regular,
 )
 from mien.data.readers.files import whole
 from mien.datasets import DATASETS
@@ -72,7 +73,7 @@ def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         LayoutError: if the file is neither.
     """
     try:
-        data = path.read_bytes()
+        data = regular(path).read_bytes()
         text = data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
         if text.lstrip().startswith("["):
             rows = json_value(text, str(path))

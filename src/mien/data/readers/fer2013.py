@@ -28,6 +28,7 @@ from mien.data.readers.base import (
     missing,
     named_expression,
     numbered_expression,
+    regular,
 )
 from mien.data.readers.files import open_parquet, pictures_in, whole
 from mien.datasets import DATASETS
@@ -38,6 +39,8 @@ from mien.untrusted import json_value
 _HELP = "`mien data list fer2013`"
 _LICENCE = "research only; pictures from a web search"
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+_LINE = 1 << 20
+"""Bytes of a row; 48 x 48 grey values have less than 10,000."""
 TABLES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 
 
@@ -72,9 +75,9 @@ def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
     Raises:
         LayoutError: if there is no column of pixels, or no text.
     """
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         try:
-            header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+            header = next(csv.reader([file.readline(_LINE).decode("utf-8-sig")]), [])
         except (UnicodeDecodeError, csv.Error) as error:
             raise LayoutError(f"{path}: not a table in UTF-8 ({error}); copy it again") from error
         names = [name.strip().lower() for name in header]
@@ -83,14 +86,17 @@ def pixel_rows(path: Path) -> Iterator[tuple[str, int, int, dict[str, str]]]:
         number, line = 0, 1
         while True:
             offset = file.tell()
-            raw = file.readline()
+            raw = file.readline(_LINE)
             if not raw:
                 return
             line += 1
             if not raw.strip():
                 continue
             text = raw.decode("utf-8", errors="replace").replace("\0", "")
-            cells = next(csv.reader([text]), [])
+            try:
+                cells = next(csv.reader([text]), [])
+            except csv.Error as error:
+                raise LayoutError(f"{path}:{line}: no row ({error}); copy it again") from error
             yield f"{path}:{line}", number, offset, dict(zip(names, cells, strict=False))
             number += 1
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.data.readers.base import LayoutError
+from mien.data.readers.base import LayoutError, regular
 from mien.data.readers.table_form import form_of
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def text_lines(path: Path) -> Iterator[tuple[str, str]]:
     UTF-8 is tried first; lines in another encoding are read as GB 18030, which the captions of
     Chinese datasets use, or else with replaced characters.
     """
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         for number, raw in enumerate(file, start=1):
             line = _decoded(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).strip()
             if line:
@@ -133,7 +133,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(regular(path)) as file:
             yield file
     except (OSError, pa.ArrowException) as error:
         raise LayoutError(f"{path}: cannot be read as Parquet ({error}); copy it again") from error

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mien.data.readers.base import BadRow, Reader, each, find, numbered_expression
+from mien.data.readers.base import BadRow, Reader, each, find, numbered_expression, regular
 from mien.data.readers.files import text_lines, whole
 from mien.datasets import DATASETS
 from mien.sample import Sample
@@ -80,7 +80,7 @@ def _compound(number: int) -> str:
 def _attributes(path: Path) -> dict[str, str | float]:
     """Gender, race and age group; nothing where the file is not there."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = regular(path).read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return {}
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mien.data.readers.base import LayoutError
+from mien.data.readers.base import LayoutError, regular
 
 _BETWEEN = (",", ";", "\t", "|")
 _LINE = 1 << 20
@@ -51,7 +51,7 @@ def form_of(path: Path, columns: Sequence[str] | None = None) -> TableForm:
     Raises:
         LayoutError: if it is no text of these.
     """
-    state = path.stat()
+    state = regular(path).stat()
     return _form(path, state.st_mtime_ns, state.st_size, tuple(columns or ()))
 
 
