@@ -109,6 +109,7 @@ def test_json_with_other_values_than_expected(layout: str, value: str, tmp_path:
 @pytest.mark.parametrize("layout", ["csv", "fer2013", "fer2013_parquet", "fea20k", "ferplus"])
 def test_a_pipe_in_place_of_a_list_is_not_waited_for(layout: str, tmp_path: Path) -> None:
     name, write = ALL[layout]
+    tmp_path = tmp_path / "set"
     write(tmp_path)
     for path in [p for p in tmp_path.rglob("*") if p.suffix in LISTS]:
         path.unlink()

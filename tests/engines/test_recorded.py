@@ -87,7 +87,7 @@ def test_what_the_benchmark_stores(tmp_path):
         (({"id": "a", "text": "x"}, "{oops"), "line 2: no JSON"),
         (({"text": "x"},), "line 1: needs an 'id'"),
         (({"id": "a"},), "line 1: has no answer"),
-        (("[1]",), "line 1: holds a list"),
+        (("[1]",), "line 1: holds a single value"),
         (("{" + '"a": {' * 5000,), "line 1: no JSON"),
         (({"id": "a", "option_scores": [1]},), "line 1: cannot be read"),
         (('{"id": "a", "option_scores": {"x": NaN}}',), "line 1: cannot be read"),
