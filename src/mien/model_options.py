@@ -10,8 +10,8 @@ class ModelOptions:
     """How a model is run, wherever it is.
 
     Attributes:
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps", "xpu"; for models on this
-            machine.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps", "xpu"; for models on
+            this machine.
         batch_size: faces or questions at a time, for models on this machine.
         quantize: "8bit" or "4bit" for language models on this machine; needs bitsandbytes.
         endpoint: address of an OpenAI-compatible endpoint; by default `$MIEN_ENDPOINT`, else
