@@ -105,6 +105,7 @@ prompt = "Which units?"
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
+        ('name = "own"', 'name = "../own"', "name is '../own'"),
         ("units = [12]", "units = [99]", "unit 99"),
         ("units = [12]", "", "units are missing"),
         ("units = [12]", "units = [12]\nlabel_set = 'seven'", "label_set is 'seven'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
@@ -168,6 +169,10 @@ class Suite:
     published: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):  # names the folder of its answers
+            raise SuiteError(
+                f"name is {self.name[:120]!r}; use letters, digits, points, _ and -, 100 at most"
+            )
         if self.label_set not in facs.LABEL_SETS:
             known = ", ".join(facs.LABEL_SETS)
             raise SuiteError(f"label_set is {self.label_set!r}, not one of {known}")
