@@ -437,8 +437,14 @@ def test_a_picture_that_cannot_be_sent_fails_alone():
 
 def test_identity_names_model_and_address_and_no_secret():
     asked = EndpointResponder("tiny", "https://api.example/v1", name="x", key=KEY)
-    assert asked.identity()["model"] == "tiny"
-    assert asked.identity()["endpoint"] == "https://api.example/v1"
+    assert asked.identity() == {  # answers are kept under it: another one would be asked for anew
+        "model": "tiny",
+        "endpoint": "https://api.example/v1",
+        "api": "chat completions",
+        "temperature": "0",
+        "seed": "0",
+        "pictures": "PNG",
+    }
     assert asked.sends_to == "api.example"
     assert KEY not in json.dumps([dict(asked.identity()), dict(asked.settings())])
     for address in ("https://user:pw@api.example/v1", "https://api.example/v1?key=pw"):

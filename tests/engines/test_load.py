@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -70,6 +71,15 @@ def test_key_of_the_environment(monkeypatch):
         assert authorization(server, endpoint=server.url) == f"Bearer {KEY}"
         monkeypatch.setenv("OTHER", "sk-other")
         assert authorization(server, endpoint=server.url, key_env="OTHER") == "Bearer sk-other"
+
+
+def test_without_the_client_the_address_is_known_and_the_package_is_named(monkeypatch):
+    for name in [n for n in sys.modules if n.startswith("mien.engines.endpoint")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "openai", None)
+    assert destination("openai:x@http://gpu.example/v1").host == "gpu.example"
+    with pytest.raises(EngineError, match=r"pip install 'mien\[openai\]'"):
+        load_responder("openai:x@http://localhost:1/v1")
 
 
 def test_a_missing_key_is_named_before_anything_is_sent():

@@ -216,7 +216,7 @@ class EndpointResponder(Responder):
         if isinstance(error, openai.APITimeoutError):
             return f"no answer within {self.timeout:g} s"
         if isinstance(cause, httpx2.ConnectError):
-            return f"{self.host} cannot be reached"
+            return f"{self.host} cannot be reached ({cause})"
         if isinstance(cause, UnreadableError):
             return str(cause)
         return f"the connection broke ({type(cause).__name__})"
