@@ -159,6 +159,7 @@ def test_unknown_model_is_exit_2(crop):
     assert "unknown model" in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_leaves_whole_rows(crop, tmp_path, tiny_folder, stop):  # noqa: F811
     folder = tmp_path / "many"

@@ -34,6 +34,7 @@ print(json.dumps([loaded, later, [row.to_dict() for row in rows]]))
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_numbers_and_loads_the_rest_on_use():
     pytest.importorskip("matplotlib")
     ran = subprocess.run(

@@ -24,6 +24,8 @@ _ERROR = re.compile(r"([EF]\d{4} |.*\b(error|fatal|traceback)\b)", re.IGNORECASE
 # What no warning looks like: absl's errors, and exceptions of threads.
 _TROUBLE = re.compile(r"^([EF]\d{4} |Traceback \(most recent call last\))")
 
+_MOST = 100_000  # bytes of what was held that are kept, the last ones
+
 _own: dict[int, TextIO] = {}
 
 
@@ -149,14 +151,14 @@ def _own_stream(number: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _held(number: int) -> Iterator[list[str]]:
-    """What is written to a file descriptor inside; the lines are there when it ends."""
+    """What is written to a file descriptor inside; the last lines are there when it ends."""
     lines: list[str] = []
     with tempfile.TemporaryFile() as held:
         try:
             with _directed(number, held.fileno()):
                 yield lines
         finally:
-            held.seek(0)
+            held.seek(max(0, held.seek(0, os.SEEK_END) - _MOST))
             lines += held.read().decode(errors="replace").splitlines(keepends=True)
 
 

@@ -53,3 +53,15 @@ def test_doctor_names_releases_outside_of_what_was_tested(monkeypatch: pytest.Mo
     assert "99.0, not tested" in outside.output
     assert "pip install 'transformers<" in outside.output
     assert outside.exit_code == inside.exit_code
+
+
+def test_doctor_tells_each_package_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "peft>=1; extra == 'grpo'",
+        "peft>=1; extra == 'train'",
+        "torch>=2",
+        "mien; extra == 'dev'",
+    ]
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: lines)
+    found = [(requirement.name, extra) for requirement, extra in doctor._requirements()]
+    assert found == [("torch", None), ("peft", "train")]

@@ -206,6 +206,7 @@ def test_parquet_is_as_hugging_face_reads_it(make: Any, tmp_path: Path) -> None:
     assert Image.open(io.BytesIO(picture["bytes"])).format == "WEBP"
 
 
+@pytest.mark.slow
 def test_killed_runs_go_on(maker: Maker, tmp_path: Path) -> None:
     """True processes: killed without warning, then interrupted, then left alone."""
     code = (

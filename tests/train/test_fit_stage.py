@@ -37,6 +37,7 @@ def whole(tmp_path_factory):
     return run(out), out
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(whole, tmp_path):
     # 20 items in batches of 2 by 2 are 5 steps an epoch: 8 lies within the second.
     done = subprocess.run(

@@ -12,7 +12,7 @@ from rich.table import Table
 from mien._version import __version__
 from mien.terminal import Console
 
-EXTRAS = ("train", "grpo", "frame", "openai", "synth")
+EXTRAS = ("train", "frame", "openai", "synth", "grpo")
 LIBRARIES = ("libEGL.so.1", "libGLESv2.so.2")
 
 
@@ -38,7 +38,12 @@ def _requirements() -> list[tuple[Requirement, str | None]]:
             extra or marker is None or marker.evaluate({"extra": ""})
         ):
             found.append((requirement, extra))
-    return found
+    order = (None, *EXTRAS)
+    found.sort(key=lambda pair: (order.index(pair[1]), pair[0].name))
+    once: dict[str, tuple[Requirement, str | None]] = {}
+    for requirement, extra in found:
+        once.setdefault(requirement.name, (requirement, extra))
+    return [*once.values()]
 
 
 def _loads(library: str) -> bool:
