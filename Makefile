@@ -25,7 +25,7 @@ build/%/.installed: pyproject.toml constraints.txt tests/range.py
 	$(PYTHON) -m venv build/$*
 	$(PYTHON) tests/range.py $* > build/$*.txt
 	build/$*/bin/python -m pip -q install "$$(grep '^torch==' constraints.txt)"
-	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,grpo,frame,openai,synth]' \
+	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,grpo,frame,openai,serve,synth]' \
 	  pytest pytest-xdist hypothesis scikit-learn
 	@touch $@
 

@@ -38,6 +38,7 @@ ORDER = (
     ("data", "analyzer"),
     ("train",),
     ("bench", "chat"),
+    ("serve",),
     ("commands",),
     ("cli",),
     ("__main__",),

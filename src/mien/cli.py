@@ -27,6 +27,7 @@ from mien.commands.options import (
     model_options,
 )
 from mien.commands.root import App, LongCommand, Root, interrupted_by_signals
+from mien.commands.serve import serve
 from mien.commands.synth_sequence import sequence
 from mien.commands.train import train
 from mien.model_options import ModelOptions
@@ -177,6 +178,7 @@ app.command()(chat)
 app.command(cls=LongCommand)(train)
 app.command()(init)
 app.command()(merge)
+app.command(cls=LongCommand)(serve)
 # Sub-commands of `mien synth`, a line each: synth_app.command("name")(function)
 synth_app.command("sequence")(sequence)
 

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
 Format = Literal["jsonl", "csv", "parquet"]
 
-__all__ = ["Format", "Sink", "SinkError", "open_sink", "read_rows", "to_frame"]
+__all__ = [
+    "Format",
+    "Sink",
+    "SinkError",
+    "open_sink",
+    "read_rows",
+    "rows_as_bytes",
+    "to_frame",
+]
 
 _ROW_GROUP = 1024
 
@@ -262,6 +270,38 @@ class _ParquetSink:
                 raise sink_error(self._place.path, failure) from failure
         finally:
             self._writer = None
+
+
+def rows_as_bytes(
+    rows: Sequence[Analysis], format: str, action_units: Sequence[int] | None = None
+) -> bytes:
+    """All rows as one file in memory.
+
+    Args:
+        rows: of faces, people and clips.
+        format: "jsonl", "csv" (one table, whatever the kinds of the rows) or "parquet".
+        action_units: see `open_sink`.
+
+    Raises:
+        ValueError: on an unknown format.
+    """
+    if format == "jsonl":
+        lines = (row.to_json() + "\n" for row in rows)
+        return "".join(lines).encode("utf-8", "backslashreplace")
+    if format == "csv":
+        faces = all(row.kind == "face" for row in rows)
+        columns = column_names(action_units, "faces" if faces else "all")
+        lines_of = (_csv_row(row, columns) for row in rows)
+        return b"".join([_csv_line(columns), *lines_of])
+    if format != "parquet":
+        raise ValueError(f"format is {format!r}, not jsonl, csv or parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist([row_to_parquet(row) for row in rows], schema=parquet_schema())
+    file = io.BytesIO()
+    pq.write_table(table, file, compression="zstd")
+    return file.getvalue()
 
 
 def to_frame(rows: Iterable[Analysis]) -> pandas.DataFrame:

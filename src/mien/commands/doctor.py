@@ -12,7 +12,7 @@ from rich.table import Table
 from mien._version import __version__
 from mien.terminal import Console
 
-EXTRAS = ("train", "frame", "openai", "synth", "grpo")
+EXTRAS = ("train", "frame", "openai", "synth", "serve", "grpo")
 LIBRARIES = ("libEGL.so.1", "libGLESv2.so.2")
 
 

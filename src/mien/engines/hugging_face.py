@@ -130,6 +130,13 @@ class HuggingFaceResponder(Responder):
             for group in alike(batch, lambda r: (r.max_tokens, r.id if r.options else None)):
                 yield from self._replies(group)
 
+    def tokens(self, request: Request, text: str) -> Mapping[str, int]:
+        """See `Responder.tokens`."""
+        request, _ = self._shortened(request)
+        asked = self._inputs([self._prompt(request)], [request])["input_ids"].shape[1]
+        said = self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return {"prompt_tokens": asked, "completion_tokens": len(said) + 1}
+
     def close(self) -> None:
         """Frees the model."""
         self.model = None

@@ -111,6 +111,13 @@ class LocalResponder(Responder):
     ) -> list[FacePriors | None]:
         return [None] * len(faces) if self.core.faces is None else self.core.faces.read(faces)
 
+    def tokens(self, request: Request, text: str) -> Mapping[str, int]:
+        own, _ = fitted(_in_own_way(request), self._fits)
+        return {
+            "prompt_tokens": self._length(self._question(own)),
+            "completion_tokens": self._length(text) + 1,  # its end is a token, too
+        }
+
     def close(self) -> None:
         """Frees the model's memory on an accelerator."""
         if self.core.device.type == "cuda" and not quantized_as(self.core.model):
@@ -250,9 +257,12 @@ class LocalResponder(Responder):
 
     def _fits(self, request: Request) -> bool:
         """Whether prompt and answer fit into the positions that the model was made for."""
-        ids = self.core.processor.tokenizer(self._question(request), add_special_tokens=False)
-        length = len(ids["input_ids"]) + request.max_tokens
+        length = self._length(self._question(request)) + request.max_tokens
         return length <= self.core.model.config.text_config.max_position_embeddings
+
+    def _length(self, text: str) -> int:
+        """Tokens of a text."""
+        return len(self.core.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _start(self, prompt: str, numbers: Numbers) -> str:
         task = task_of(prompt) if self.answers == "guided" else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ class Responder(ABC):
     crop_spec: CropSpec
     action_units: tuple[int, ...] = tuple(facs.ACTION_UNITS)
     clip_frames: int | None = None
-    gives_numbers: ClassVar[bool] = False
+    gives_numbers: bool = False
 
     @property
     def sends_to(self) -> str | None:
@@ -144,6 +144,13 @@ class Responder(ABC):
             faces: as the finder gave them; nothing is looked for again.
         """
         return [None] * len(faces)
+
+    def tokens(self, request: Request, text: str) -> Mapping[str, int]:
+        """Tokens of a request and of the answer to it, as `Reply.usage` has them.
+
+        Empty where the tokenizer is not here.
+        """
+        return {}
 
     def expect(self, ids: Iterable[str]) -> None:  # noqa: B027
         """Is told the ids of all requests to come, or of the first ones, before anything is done.

@@ -1,0 +1,48 @@
+"""What the server takes of one request, and of all together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds; what passes one is refused with an error that names it.
+
+    Attributes:
+        body_bytes: of one request.
+        all_bytes: of the requests that are being read or answered, together.
+        body_seconds: in which a request has to be here as a whole.
+        files: pictures and videos of one request.
+        pixels: of a picture, or of a frame.
+        video_seconds: of a video that is analysed.
+        frames: of a video that are looked at.
+        rows: of an answer in one piece; streams have no such bound.
+        requests: that are answered or wait for it at a time; more are told to come again.
+        videos: that are analysed at a time.
+        threads: that read pictures and find faces.
+        finders: face finders, shared by the threads.
+        max_tokens: of an answer in words; a request for more gets this.
+        characters: of the words of a talk.
+        question_bytes: of instructions and question to a model of mien, whose context is short.
+        answer_seconds: after which waiting for a model is given up.
+    """
+
+    body_bytes: int = 64 * _MB
+    all_bytes: int = 256 * _MB
+    body_seconds: float = 30.0
+    files: int = 64
+    pixels: int = 25_000_000
+    video_seconds: float = 600.0
+    frames: int = 6000
+    rows: int = 20_000
+    requests: int = 128
+    videos: int = 2
+    threads: int = 8
+    finders: int = 2
+    max_tokens: int = 1024
+    characters: int = 100_000
+    question_bytes: int = 3000
+    answer_seconds: float = 120.0
