@@ -120,7 +120,7 @@ def run_serve(
         why = error.strerror or error
         return fail(f"cannot listen on {host}, port {port} ({why}); choose another by --port", 1)
     try:
-        agree_to_send(names, options.endpoint, yes=yes, errors=errors)
+        agree_to_send(names, options, yes=yes, errors=errors)
         responders = [load_responder(name, options=options) for name in names]
         clip_model = default_clip_model() if not models else None
         clips = {PICTURES: load_responder(clip_model, device=options.device)} if clip_model else {}

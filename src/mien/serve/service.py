@@ -178,8 +178,10 @@ class Service:
         )
 
     def _gauges(self) -> None:
-        self.figures.gauge("mien_requests_under_way", "Requests under way", lambda: self.desk.requests)
-        self.figures.gauge("mien_videos_under_way", "Videos under way", lambda: self.desk.videos)
+        self.figures.gauge(
+            "mien_requests_under_way", "Requests under way", lambda: self.desk.requests
+        )
+        self.figures.gauge("mien_videos_under_way", "Videos", lambda: self.desk.videos)
         self.figures.gauge("mien_held_bytes", "Bytes of bodies", lambda: self.desk.held_bytes)
         self.figures.gauge(
             "mien_waiting",
