@@ -1,14 +1,15 @@
 import re
+from dataclasses import replace
 
 import pytest
 
 from mien.bench.figure_names import interval, shown
 from mien.bench.report import write_report
-from mien.bench.report.plots import Bar, bars, heat
-from mien.bench.report.tables import figure
+from mien.bench.report.tables import bar, classes, figure, heat, name_of, units
 from mien.bench.result import ConfusionTable, Figure
 from mien.bench.score.folder import read_folder, score_run
-from mien.page import Cell
+from mien.page import Cell, fill
+from mien.page.fill import _templates
 from tests.bench.helpers import TRUE_ANSWERS, Scripted, run, source
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="x">'
@@ -109,12 +110,32 @@ def test_an_interval_that_is_not_there_is_not_written():
 
 
 def test_an_undefined_bar_is_not_drawn_as_zero():
+    def plot(one):
+        template = '{% from "plots.html" import bars %}{{ bars(rows, models, "x") }}'
+        models = [name_of("m", 0)]
+        return fill(_templates().from_string(template), rows=[("AU4", [one])], models=models)
+
     for value in (None, float("nan")):
-        plot = bars(["AU4"], [[Bar(value, value, value, value)]], title="x")
-        assert "undefined" in plot
-        assert "<rect" not in plot
-        assert "nan" not in plot
-    assert 'width="230.0"' in bars(["AU4"], [[Bar(0.5)]], title="x")
+        empty = plot(bar(value, value, value, value))
+        assert "undefined" in empty
+        assert "<rect" not in empty
+        assert "nan" not in empty
+        assert "whisker" not in empty
+    full = plot(bar(0.5, 0.25, 0.75, 0.4))
+    assert 'width="230.0"' in full
+    assert 'class="whisker" x1="305.0" x2="535.0"' in full
+    assert 'class="mark" x1="374.0"' in full
+
+
+def test_what_one_model_was_not_asked_about_is_undefined(tmp_path):
+    run(tmp_path)
+    result = score_run(read_folder(tmp_path), samples=50)
+    fewer = [replace(t, classes=t.classes[1:], units=t.units[1:]) for t in result.tasks]
+    other = replace(result, tasks=tuple(fewer))
+    for plot in (classes([result, other], 0)[0], units([result, other], 1)[0]):
+        (_, (asked, missing)), (_, both), *_ = plot
+        assert missing == bar(None) != asked
+        assert both[0] == both[1]
 
 
 def test_the_confusion_shows_shares_of_rows_with_what_was_not_read(tmp_path):

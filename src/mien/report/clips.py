@@ -46,11 +46,16 @@ def shrunk(image: NDArray[np.uint8], face: Face) -> Small:
     """A frame as small as the report shows it, the face's points in it, and its scale."""
     scale = min(1.0, _WIDEST / max(image.shape[:2]))
     points = None if face.landmarks is None else np.asarray(face.landmarks) * scale
+    return scaled(image, scale), points, scale
+
+
+def scaled(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """A picture made smaller."""
     if scale == 1.0:
-        return image, points, scale
-    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    small = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return np.asarray(small), points, scale
+        return image
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    small = Image.fromarray(np.ascontiguousarray(image))
+    return np.asarray(small.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0))
 
 
 def clip_words(item: ClipItem) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mien.draw import close_up, overlay
 from mien.notation import expression_words, face_number, moment, present_units
 from mien.page import Picture, fill, fill_around, inlined
 from mien.partfile import PartFile
 from mien.report.cards import face_card
-from mien.report.clips import ClipItem, clip_words, track_part
+from mien.report.clips import ClipItem, clip_words, scaled, track_part
 from mien.schema import Analysis, Box
 from mien.timeline import moment_row
 
@@ -174,10 +173,10 @@ def _count(number: int, word: str) -> str:
 def _figure(item: ReportItem) -> Picture | None:
     if item.image is None:
         return None
-    small, scale = _shrunk(item.image)
+    scale = _scale(item.image)
     rows = [replace(r, box=_times(r.box, scale)) for r in item.rows]
     points = [None if p is None else np.asarray(p) * scale for p in item.landmarks]
-    picture = overlay(small, rows, points, magnify=_MAGNIFY)
+    picture = overlay(scaled(item.image, scale), rows, points, magnify=_MAGNIFY)
     return inlined(picture, _alt(item))
 
 
@@ -195,8 +194,7 @@ def _close_up(item: ReportItem, index: int) -> Picture | None:
     row = item.rows[index]
     if item.image is None or row.box is None or index >= len(item.landmarks):
         return None
-    scale = min(1.0, _WIDTH / item.image.shape[1], _TALLEST / item.image.shape[0])
-    if (row.box[2] - row.box[0]) * scale > _LARGE_FACE:
+    if (row.box[2] - row.box[0]) * _scale(item.image) > _LARGE_FACE:
         return None
     picture = close_up(item.image, row, item.landmarks[index])
     if picture is None:
@@ -212,16 +210,8 @@ def _times(box: Box | None, scale: float) -> Box | None:
     return (x0 * scale, y0 * scale, x1 * scale, y1 * scale)
 
 
-def _shrunk(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    height, width = image.shape[:2]
-    scale = min(1.0, _WIDTH / width, _TALLEST / height)
-    if scale == 1.0:
-        return image, scale
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = Image.fromarray(np.ascontiguousarray(image)).resize(
-        size, Image.Resampling.LANCZOS, reducing_gap=2.0
-    )
-    return np.asarray(picture), scale
+def _scale(image: NDArray[np.uint8]) -> float:
+    return min(1.0, _WIDTH / image.shape[1], _TALLEST / image.shape[0])
 
 
 def _alt(item: ReportItem) -> str:

@@ -84,8 +84,8 @@ def _task(
     results: Sequence[Result], scored: Sequence[Scored], place: int, source: Source | None
 ) -> dict[str, Any]:
     task = results[0].tasks[place]
-    recall, classes = tables.classes(results, place) if task.classes else ("", [])
-    f1, units = tables.units(results, place) if task.units else ("", [])
+    recall, classes = tables.classes(results, place) if task.classes else ([], [])
+    f1, units = tables.units(results, place) if task.units else ([], [])
     return {
         "title": kind_title(task.name, task.kind),
         "prompt": results[0].suite["asked"].get(task.name, ""),
@@ -112,13 +112,7 @@ def _differences(
 
 def _origin(result: Result) -> str:
     """Everything that is needed to get the same numbers."""
-    facts = {
-        "suite": result.suite["hash"],
-        "prompts": result.suite["prompts"],
-        "data": result.data,
-        "identity": result.identity,
-        "settings": result.settings,
-        "versions": result.versions,
-        "intervals": result.intervals,
-    }
+    facts = {"suite": result.suite["hash"], "prompts": result.suite["prompts"]}
+    for name in ("data", "identity", "settings", "versions", "intervals"):
+        facts[name] = getattr(result, name)
     return json.dumps(facts, ensure_ascii=False, indent=2)

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from mien import facs
 from mien.bench.compare import PairedFigure
 from mien.bench.figure_names import KINDS, STATUSES, interval, kind_title, shown, title
-from mien.bench.report.plots import COLOURS, Bar, bars, heat
-from mien.bench.result import Figure, Result, TaskResult
+from mien.bench.result import ConfusionTable, Figure, Result, TaskResult
 from mien.page import Cell, Row, Table
+
+COLOURS = ("#2f6fa7", "#b35a00", "#3f8f4f", "#8a4fa3", "#a33a4a", "#5a6b00")
+"""Of models, in their order; the first two are those of all reports of mien."""
+
+
+class Bar(NamedTuple):
+    """One value of a plot in [0, 1], its interval, and a baseline to draw beside it, if known."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    mark: float | None = None
+
+
+Plot: TypeAlias = list[tuple[str, list[Bar]]]
+"""Of each label a bar for each model."""
 
 
 def figure(name: str, value: Figure | None) -> Cell:
@@ -78,35 +94,64 @@ def statuses(results: Sequence[Result], place: int) -> Table:
     return Table(["", *(STATUSES[s] for s in names)], rows, caption="What became of the questions")
 
 
-def classes(results: Sequence[Result], place: int) -> tuple[str, list[tuple[Table, Any]]]:
+def classes(results: Sequence[Result], place: int) -> tuple[Plot, list[tuple[Table, Any]]]:
     """Recall of each class as a plot; then of each model the numbers and the confusion."""
     tasks = [r.tasks[place] for r in results]
-    labels = [row.label for row in tasks[0].classes]
-    series = [[Bar(row.recall) for row in task.classes] for task in tasks]
+    by_label = [{row.label: bar(row.recall) for row in task.classes} for task in tasks]
+    recall = [(label, [known.get(label, Bar(None)) for known in by_label]) for label in by_label[0]]
+    head = ["", "faces", "recall", "precision", "F1"]
     found = []
     for task in tasks:
         rows = [
-            [
-                row.label,
-                str(row.support),
-                *(shown("f1", v) for v in (row.recall, row.precision, row.f1)),
-            ]
+            [row.label, str(row.support), *_shares(row.recall, row.precision, row.f1)]
             for row in task.classes
         ]
-        made = Table(["", "faces", "recall", "precision", "F1"], rows)
-        found.append((made, None if task.confusion is None else heat(task.confusion)))
-    return bars(labels, series, title="recall of each class"), found
+        found.append((Table(head, rows), task.confusion and heat(task.confusion)))
+    return recall, found
 
 
-def units(results: Sequence[Result], place: int) -> tuple[str, list[Table]]:
+def heat(confusion: ConfusionTable) -> dict[str, Any]:
+    """A confusion matrix as it is drawn, with the shares of each true class.
+
+    Returns:
+        "labels"; and "rows" of a label, its cells, and its faces. A cell is a count, its share
+        (None for a class that never occurs), and whether it holds the right answers; the last one
+        is of answers that were not read.
+    """
+    rows = []
+    for label, counts, lost in zip(
+        confusion.labels, confusion.matrix, confusion.unparsed, strict=True
+    ):
+        total = sum(counts) + lost
+        cells = [
+            (count, count / total if total else None, name == label)
+            for name, count in zip((*confusion.labels, None), (*counts, lost), strict=True)
+        ]
+        rows.append((label, cells, total))
+    return {"labels": confusion.labels, "rows": rows}
+
+
+def units(results: Sequence[Result], place: int) -> tuple[Plot, list[Table]]:
     """F1 of each unit as a plot with the always-on baseline; then the table of each model."""
     tasks = [r.tasks[place] for r in results]
-    names = [f"AU{row.au} {facs.au_info(row.au).name}" for row in tasks[0].units if row.known]
-    series = [
-        [Bar(row.f1, row.low, row.high, row.always_on) for row in task.units if row.known]
+    by_unit = [
+        {u.au: bar(u.f1, u.low, u.high, u.always_on) for u in task.units if u.known}
         for task in tasks
     ]
-    return bars(names, series, title="F1 of each action unit"), [_unit_table(t) for t in tasks]
+    scores = [
+        (f"AU{au} {facs.au_info(au).name}", [known.get(au, Bar(None)) for known in by_unit])
+        for au in by_unit[0]
+    ]
+    return scores, [_unit_table(task) for task in tasks]
+
+
+def bar(*values: float | None) -> Bar:
+    """A bar of numbers that may be unknown or undefined."""
+    return Bar(*(None if v is None or not math.isfinite(v) else v for v in values))
+
+
+def _shares(*values: float | None) -> list[str]:
+    return [shown("f1", value) for value in values]
 
 
 def groups(results: Sequence[Result], place: int) -> list[Table]:
@@ -159,8 +204,8 @@ def _unit_table(task: TaskResult) -> Table:
     for row in task.units:
         cells: list[str | Cell] = [str(row.known), str(row.present)]
         cells.append(Cell(shown("f1", row.f1), ends=interval("f1", row.low, row.high)))
-        cells += [shown("f1", v) for v in (row.precision, row.recall, row.always_on)]
-        cells += [shown("f1", row.fold_mean)] if folds else []
+        cells += _shares(row.precision, row.recall, row.always_on)
+        cells += _shares(row.fold_mean) if folds else []
         scale = {"pcc": "intensity_", "icc": "intensity_", "mae": "intensity_"}
         cells += [shown(scale.get(n, "") + n, row.numbers.get(n)) for n in extra]
         rows.append([Cell(f"AU{row.au}", title=facs.au_info(row.au).name), *cells])
