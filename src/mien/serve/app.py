@@ -15,6 +15,7 @@ from mien.serve.errors import answer_in_this_form
 from mien.serve.figures import Counted
 from mien.serve.gate import HostCheck, Safe, TokenCheck
 from mien.serve.intake import Intake
+from mien.serve.page_files import page_routes
 from mien.serve.routes import routes
 from mien.serve.service import Service
 
@@ -58,12 +59,13 @@ def create_app(
     app.state.service = service
     answer_in_this_form(app)
     app.include_router(routes(service))
+    app.include_router(page_routes())
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(docs_page(app.openapi()))
 
-    known = frozenset(["/docs", "/openapi.json", *(r.path for r in routes(service).routes)])  # type: ignore[attr-defined]
+    known = frozenset(["/", "/docs", "/openapi.json", *(r.path for r in routes(service).routes)])  # type: ignore[attr-defined]
     # The last one added is asked first.
     app.add_middleware(Intake, desk=service.desk)
     app.add_middleware(TokenCheck, token=token)

@@ -136,7 +136,8 @@ class TokenCheck:
         await self.app(scope, receive, send)
 
     def _known(self, scope: Scope) -> bool:
-        if scope["path"] in OPEN and scope["method"] in ("GET", "HEAD"):
+        path = scope["path"]
+        if (path in OPEN or path.startswith("/page/")) and scope["method"] in ("GET", "HEAD"):
             return True
         kind, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
         same = hmac.compare_digest(given.strip().encode(), (self.token or "").encode())

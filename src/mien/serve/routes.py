@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncGenerator
-from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -178,11 +177,6 @@ def _state(router: APIRouter, service: Service) -> None:
     async def metrics() -> Response:
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
 
-    @router.get("/", include_in_schema=False)
-    async def start() -> HTMLResponse:
-        names = ", ".join(escape(name) for name in service.models)
-        return HTMLResponse(_START.format(version=escape(__version__), names=names))
-
 
 async def _form(request: Request, service: Service) -> FormData:
     """The parts of a multipart body; nothing of it touches a disk."""
@@ -215,13 +209,3 @@ def _chosen(accept: str) -> str:
             return kind
     known = ", ".join(["application/json", _SSE, *_TABLES])
     raise ApiError(406, "not_acceptable", f"answers come as {known}")
-
-
-_START = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>mien</title>
-<h1>mien {version}</h1>
-<p>Reads facial expressions and action units, and says why. Models: {names}.</p>
-<p><a href="docs">What can be asked</a></p>
-</html>
-"""
