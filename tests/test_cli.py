@@ -94,6 +94,21 @@ def test_overlays_of_like_names_are_all_kept(run, crop, tmp_path):
     assert len(list((tmp_path / "o").iterdir())) == 3
 
 
+def test_a_folder_that_was_removed_is_one_error(tmp_path):
+    (tmp_path / "gone").mkdir()
+    words = "import os; os.rmdir(os.getcwd()); from mien.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", words, "doctor"],
+        cwd=tmp_path / "gone",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "is gone" in done.stderr
+
+
 def test_no_face_is_a_row_and_exit_0(run, tmp_path):
     blank = tmp_path / "blank.png"
     Image.new("RGB", (64, 64), "white").save(blank)

@@ -189,7 +189,7 @@ def synth(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the pictures; a run that was stopped goes on.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 1000,
+    count: Annotated[int, typer.Option(min=1, max=100_000_000, help="Number of pictures.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other faces.")] = 0,
     size: Annotated[int, typer.Option(min=64, max=1024, help="Side in pixels.")] = 256,
     model: Annotated[
@@ -258,6 +258,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names need not fit into a terminal's encoding
             stream.reconfigure(errors="backslashreplace")
+    try:
+        Path.cwd()
+    except OSError:  # libraries end the process there without a word
+        say("error: the folder that this shell stands in is gone; change to another", err=True)
+        sys.exit(2)
     interrupted_by_signals()
     try:
         app()

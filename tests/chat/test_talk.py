@@ -212,6 +212,12 @@ def test_saved_talk(tmp_path):
     assert rows[0]["box"] == [0.0, 0.0, 40.0, 40.0]
     with pytest.raises(SinkError, match="no folder"):
         talk.save(tmp_path / "missing" / "talk.jsonl")
+    talk.source = str(tmp_path / "photo.jpg")
+    (tmp_path / "photo.jpg").write_bytes(b"a face")
+    (tmp_path / "link").symlink_to("photo.jpg")
+    with pytest.raises(SinkError, match="is the picture"):
+        talk.save(tmp_path / "link")
+    assert (tmp_path / "photo.jpg").read_bytes() == b"a face"
 
 
 def test_public_name():

@@ -116,6 +116,14 @@ def test_a_first_line_without_end_is_one_error(tmp_path: Path, first: str) -> No
     assert "labels.csv" in str(caught.value)
 
 
+@pytest.mark.parametrize("broken", [b"\x00\xd8\n\x00", b"\x00"], ids=["half a pair", "odd"])
+@pytest.mark.parametrize("start", ["image,expression\na.png,", "ima"])
+def test_broken_utf_16_is_one_error(tmp_path: Path, broken: bytes, start: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe" + start.encode("utf-16-le") + broken)
+    with pytest.raises(LayoutError, match=r"labels\.csv"):
+        list(read("csv", tmp_path))
+
+
 def test_a_spreadsheet_itself_is_named(tmp_path: Path) -> None:
     (tmp_path / "labels.xlsx").write_bytes(b"PK")
     with pytest.raises(LayoutError, match="Save the spreadsheet as CSV"):

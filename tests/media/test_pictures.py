@@ -243,5 +243,5 @@ def test_a_jpeg_with_scans_without_end_is_refused(tmp_path):
     last = sound.rindex(b"\xff\xda")
     path = tmp_path / "scans.jpg"
     path.write_bytes(sound[:last] + sound[last:-2] * MOST_SCANS + b"\xff\xd9")
-    with pytest.raises(MediaError, match=r"scans\.jpg.*scans.*Save it again"):
+    with pytest.raises(MediaError, match=r"scans\.jpg.*scans.*Export it again"):
         read_picture(path)

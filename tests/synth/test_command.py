@@ -53,6 +53,7 @@ def test_pictures_labels_sheet_and_summary(made_up: None, tmp_path: Path) -> Non
         ((), "--out"),
         (("--out", "x", "--size", 63), "--size"),
         (("--out", "x", "--count", 0), "--count"),
+        (("--out", "x", "--count", 10**15), "--count"),
         (("--out", "x", "--model", "flame"), "--model"),
         (("--out", "x", "--model", "ict"), "--ict PATH"),
         (("--out", "x", "--model", "ict", "--ict", "nowhere"), "git clone"),

@@ -26,7 +26,7 @@ from mien.language.replies import reply
 from mien.language.words import load
 from mien.media import MediaError
 from mien.media.memory import pictures, taken
-from mien.partfile import write_whole
+from mien.partfile import SinkError, write_whole
 from mien.schema import Face
 
 if TYPE_CHECKING:
@@ -208,8 +208,10 @@ class Chat:
         """Writes the talk as JSON lines, a turn a line.
 
         Raises:
-            SinkError: if it cannot be written.
+            SinkError: if it cannot be written, or the picture stands there.
         """
+        if os.path.realpath(path) == os.path.realpath(self.source):
+            raise SinkError(f"cannot write {path}: it is the picture; name another file")
         rows = []
         for turn in self._turns:
             known = known_of(self._numbers[turn.face])

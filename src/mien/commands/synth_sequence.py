@@ -13,7 +13,9 @@ from mien.commands.options import FaceModelName, Ict, People, Split
 
 def sequence(
     out: Annotated[Path, typer.Option(help="Folder for the clips; a run that stopped goes on.")],
-    count: Annotated[int, typer.Option(min=1, help="Clips that there are to be.")] = 10,
+    count: Annotated[
+        int, typer.Option(min=1, max=100_000_000, help="Clips that there are to be.")
+    ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Other seeds give other clips.")] = 0,
     size: Annotated[int, typer.Option(min=64, max=1024, help="Side in pixels, even.")] = 256,
     model: Annotated[FaceModelName, typer.Option(help="Face model.")] = FaceModelName.anny,

@@ -219,7 +219,7 @@ def _check_scans(image: Image.Image, file: BinaryIO, name: str) -> None:
     file.seek(place)
     if scans > MOST_SCANS:
         raise MediaError(
-            f"{name}: refused, a JPEG of {scans:,} scans (limit {MOST_SCANS}). Save it again"
+            f"{name}: refused, a JPEG of {scans:,} scans (limit {MOST_SCANS}). Export it again"
         )
 
 

@@ -58,8 +58,11 @@ def form_of(path: Path, columns: Sequence[str] | None = None) -> TableForm:
 @lru_cache(maxsize=16)
 def _form(path: Path, stamp: int, size: int, columns: tuple[str, ...]) -> TableForm:
     encoding = _encoding(path)
-    with path.open(encoding=encoding, newline="") as file:
-        head = file.readline(_LINE)
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            head = file.readline(_LINE)
+    except UnicodeDecodeError as error:
+        raise _no_text(path, f"as {encoding} it is broken: {error.reason}") from None
     found = _SEP.fullmatch(head)
     if found is not None:
         return TableForm(encoding, found["sep"], skip=True)
