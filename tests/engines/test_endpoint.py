@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.engines.base import EngineError
-from mien.engines.endpoint import EndpointResponder
+from mien.engines.endpoint import LONGEST_COMPLAINT, EndpointResponder
 from mien.engines.pace import Pace
 from mien.engines.request import Request
 from tests.engines.bad_server import Answer, bad_server, said
@@ -286,11 +286,14 @@ def test_a_key_that_a_server_echoes_is_blanked_everywhere():
             return said(f"Happiness. {KEY} {KEY.upper()}")
         if seen.prompt == "face 1":
             return said(f"Fear {'x' * 230} {KEY}")
+        if seen.prompt == "face 3":
+            return Answer(200, {"error": {"message": f"{'z' * 190} {KEY}"}})
         return Answer(400, {"error": {"message": f"{'y' * 220} {KEY}"}})
 
     with bad_server(behave) as server:
-        replies = {r.id: r for r in ask(server, requests(3))}
+        replies = {r.id: r for r in ask(server, requests(4))}
     assert replies["0"].text == "Happiness. *** ***"
+    assert "zzz" in replies["3"].error
     assert KEY[:8] not in "".join(repr(reply) for reply in replies.values())
 
 
@@ -298,6 +301,15 @@ def test_a_word_that_stands_for_no_key_is_not_blanked():
     with bad_server(lambda seen: said("None.")) as server:
         (reply,) = ask(server, requests(1), key="none")
     assert reply.text == "None."
+
+
+@pytest.mark.parametrize("before", [0, LONGEST_COMPLAINT - 10, LONGEST_COMPLAINT - len(KEY) - 2])
+def test_a_long_error_is_cut_and_no_half_of_the_key_stays(before):
+    text = " " * before + f"no {KEY} " + "o" * 7_000_000
+    with bad_server(lambda seen: Answer(400, text.encode())) as server:
+        (reply,) = ask(server, requests(1))
+    assert len(reply.error) < 300
+    assert KEY[:4] not in reply.error
 
 
 def test_an_answer_is_read_up_to_a_bound(monkeypatch):

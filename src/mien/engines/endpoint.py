@@ -34,6 +34,8 @@ from mien.engines.request import Reply, Request, Responder
 
 PICTURE_TOKENS = 300
 """Rough price of a picture, for the limit of tokens before the endpoint has counted."""
+LONGEST_COMPLAINT = 10_000
+"""Characters of an error that are looked at."""
 SECRET = 8
 """Length from which a key is one: "EMPTY" and "ollama", which local servers take, are words."""
 
@@ -155,7 +157,9 @@ class EndpointResponder(Responder):
                 reply = await self._ask_with(request, options)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 refused.add(options)
-                weaker = options.weaker(_complaint(error), has_schema=request.schema is not None)
+                weaker = options.weaker(
+                    self._complaint(error), has_schema=request.schema is not None
+                )
                 if weaker is None or weaker in refused:
                     return self._failed(request, error)
                 options = weaker
@@ -227,7 +231,7 @@ class EndpointResponder(Responder):
         Raises:
             EngineError: if no request can be answered there.
         """
-        status, complaint = error.status_code, _complaint(error)
+        status, complaint = error.status_code, self._complaint(error)
         why = self._line(f"status {status}: {complaint}" if complaint else f"status {status}")
         if status in (401, 403) or (status == 400 and "API_KEY_INVALID" in error.response.text):
             raise EngineError(
@@ -262,11 +266,23 @@ class EndpointResponder(Responder):
             )
         return self._client
 
+    def _complaint(self, error: openai.APIStatusError) -> str:
+        try:
+            text = complaint_of(json.loads(error.response.content))
+        except (ValueError, RecursionError):
+            text = error.response.text
+        return self._beginning(text)
+
     def _line(self, text: str) -> str:
         """One short line without the key and without codes that terminals obey."""
-        text = " ".join(self._without_key(text).split())
+        text = " ".join(self._beginning(text).split())
         text = "".join(c if c.isprintable() else "\ufffd" for c in text)
         return text if len(text) <= 240 else text[:237] + "..."
+
+    def _beginning(self, text: str) -> str:
+        """A text without the key, up to a bound; half a key at the cut is left out, too."""
+        kept = self._without_key(text[:LONGEST_COMPLAINT])
+        return kept if len(text) <= LONGEST_COMPLAINT else kept[: -len(self._key or " ")]
 
     def _without_key(self, text: str) -> str:
         """A server's text as it may be kept: the key is blanked, and halves of characters too."""
@@ -274,13 +290,6 @@ class EndpointResponder(Responder):
         if self._key and len(self._key) >= SECRET:
             text = re.sub(re.escape(self._key), "***", text, flags=re.IGNORECASE)
         return text
-
-
-def _complaint(error: openai.APIStatusError) -> str:
-    try:
-        return complaint_of(json.loads(error.response.content))
-    except (ValueError, RecursionError):
-        return error.response.text
 
 
 def _expected_tokens(request: Request) -> float:

@@ -136,7 +136,7 @@ def read(answer: bytes, content_type: str) -> Said:
         raise BadReplyError(f"the answer is no JSON ({kind})") from None
     choices = data.get("choices") if isinstance(data, dict) else None
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise BadReplyError(complaint_of(data)[:200] or "the answer has no choices")
+        raise BadReplyError(complaint_of(data) or "the answer has no choices")
     message = choices[0].get("message")
     if not isinstance(message, dict):
         raise BadReplyError("the answer has no message")
