@@ -86,20 +86,20 @@ def _without_collector() -> Iterator[None]:
 
 @contextmanager
 def _on_one_process() -> Iterator[None]:
-    """Lets Transformers find no distributed torch, where it asks by this function (not in 5.10)."""
+    """Lets Transformers find no distributed torch."""
     import transformers.utils
     import transformers.utils.import_utils
 
     name = "is_torch_distributed_available"
-    asked = (transformers.utils, transformers.utils.import_utils)
-    real = {place: getattr(place, name) for place in asked if hasattr(place, name)}
-    for place in real:
+    places = (transformers.utils, transformers.utils.import_utils)
+    real = getattr(transformers.utils, name)
+    for place in places:
         setattr(place, name, lambda: False)
     try:
         yield
     finally:
-        for place, function in real.items():
-            setattr(place, name, function)
+        for place in places:
+            setattr(place, name, real)
 
 
 class _CompilerNotYet(ModuleType):

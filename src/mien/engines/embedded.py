@@ -21,7 +21,7 @@ def embedded_model(folder: Path, dtype: torch.dtype) -> Any:
     Raises:
         RuntimeError: if the file does not hold exactly the model's weights.
     """
-    config = AutoConfig.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder, dtype=dtype)
     with no_init_weights():
         model = AutoModelForImageTextToText.from_config(config, dtype=dtype)
     model.tie_weights()

@@ -43,10 +43,7 @@ def load_processor(model: str | Path, config: Any) -> Any:
 
 
 def _without_video(model: str | Path, config: Any, error: Exception) -> Any:
-    from transformers import AutoTokenizer
-
-    # Not from the top level: before transformers 5.18 that asks for torchvision.
-    from transformers.models.auto.image_processing_auto import AutoImageProcessor
+    from transformers import AutoImageProcessor, AutoTokenizer
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
     from transformers.processing_utils import ProcessorMixin
 

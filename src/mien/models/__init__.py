@@ -2,15 +2,13 @@
 
 from transformers import (
     AutoConfig,
+    AutoImageProcessor,
     AutoModel,
     AutoModelForImageTextToText,
     AutoProcessor,
     InstructBlipVisionConfig,
     InstructBlipVisionModel,
 )
-
-# Not from the top level: transformers 5.17 asks for torchvision there, which mien does without.
-from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from mien.models.chat import CHAT_TEMPLATE
 from mien.models.emo_llama import (
