@@ -33,7 +33,7 @@ def test_a_range_has_two_ends(other: str) -> None:
 def test_every_range_of_the_project_holds_the_release_that_make_test_runs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    pinned = dict(line.lower().split("==") for line in constraints.splitlines())
+    pinned = dict(line.split("==") for line in constraints.lower().replace("_", "-").splitlines())
     extras = project["optional-dependencies"]
     ranges = [*project["dependencies"], *(one for name in extras for one in extras[name])]
     for one in map(Requirement, ranges):
