@@ -5,8 +5,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libegl1 libgles2 \
     && rm -rf /var/lib/apt/lists/*
 
-# torch's index with the build for CPUs; empty takes pip's usual place.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Index of torch's build for CPUs; without it pip may take the one for GPUs, several GB larger.
+ARG TORCH_INDEX=
 COPY constraints.txt dist/mien-*.whl /tmp/
 RUN pip install --no-cache-dir --only-binary :all: ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
         "$(grep '^torch==' /tmp/constraints.txt)" \
