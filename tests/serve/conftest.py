@@ -22,6 +22,7 @@ LIMITS = Limits(
     body_seconds=0.5,
     files=6,
     pixels=150_000,
+    animation_pixels=200_000,
     video_seconds=5,
     frames=20,
     requests=8,

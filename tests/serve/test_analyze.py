@@ -118,6 +118,16 @@ def test_limits(client, clip):
     assert list(events(streamed))[-1][1]["error"]["code"] == "too_many_frames"
 
 
+def test_an_animation_is_bounded_as_a_whole(client, service):
+    file = io.BytesIO()
+    first, *rest = (Image.new("L", (100, 100), n) for n in range(30))
+    first.save(file, "GIF", save_all=True, append_images=rest)
+    assert code(client, ("a.gif", file.getvalue()), status=413) == "too_many_pixels"
+    first.save(file := io.BytesIO(), "GIF", save_all=True, append_images=rest[:5])
+    rows = post(client, ("a.gif", file.getvalue()), frames="2", numbers="1").json()["data"]
+    assert rows[-1]["kind"] == "clip"
+
+
 def test_wrong_forms(client):
     file = ("a.png", png(1))
     assert code(client, file, fps="x", status=400) == "invalid_value"

@@ -10,7 +10,7 @@ from mien.engines import Reply, Responder
 from mien.faces import CropSpec
 from mien.language import parse, prompt_for
 from mien.language.instructions import answer_schema
-from mien.schema import Analysis
+from mien.schema import Analysis, Face
 from mien.serve.app import create_app
 from mien.serve.service import Service
 from tests.serve.conftest import LIMITS, mp4, png
@@ -193,6 +193,32 @@ def test_refused_requests(client):
     assert "error" in answer.json()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"model": "tiny", "messages": ' + b'{"a":' * 100_000,
+        b'{"model": "tiny", "messages": [{"role": "user", "content": "\\ud800"}]}',
+        b'{"model": "tiny", "max_tokens": ' + b"9" * 10_000 + b', "messages": []}',
+        b'{"model": "tiny", "max_tokens": NaN, "messages": []}',
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_hostile_json(client, body):
+    headers = {"Content-Type": "application/json"}
+    answer = client.post("/v1/chat/completions", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+
+
+def test_halves_of_characters_are_no_words(client):
+    body = json.dumps({"model": "tiny", "messages": [shown(1, words="Hello \ud800?")]})
+    headers = {"Content-Type": "application/json"}
+    answer = client.post("/v1/chat/completions", content=body, headers=headers)
+    assert answer.status_code == 200
+
+
 def test_faults_of_values_do_not_repeat_them(client):
     secret = "SECRET" * 3
     answer = client.post(
@@ -211,6 +237,22 @@ class NoFace:
 
     def close(self):
         pass
+
+
+class TwoFaces(NoFace):
+    def find(self, image):
+        height, width = image.shape[:2]
+        boxes = [(0.0, 0.0, width / 2, height / 1.0), (width / 2, 0.0, width / 1.0, height / 2)]
+        return [Face(box=box, detection=0.9) for box in boxes]
+
+
+def test_of_several_faces_the_largest_is_meant_and_said(responder):
+    other = Service([responder], finder=TwoFaces, limits=LIMITS)
+    client = TestClient(create_app(other), base_url="http://localhost")
+    row = ask(client, [shown(1)])["choices"][0]["message"]["mien"]
+    assert row["box"] == [0, 0, 24, 48]
+    assert any("2 faces" in warning for warning in row["warnings"])
+    other.close()
 
 
 class Words(Responder):

@@ -1,6 +1,7 @@
 """Who may speak to the server, how much of it, and what it tells of itself."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -170,6 +171,24 @@ def test_a_client_that_leaves_ends_the_work():
 
     assert asyncio.run(leave()) == (0, 0, [])
     assert ended
+
+
+def test_a_client_that_takes_nothing_has_left():
+    async def work(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def stuck():
+        wire = _Wire(work, WHOLE, limits=replace(LIMITS, body_seconds=0.1))
+
+        async def never(message):
+            await asyncio.sleep(60)
+
+        wire.send = never
+        with pytest.raises(ConnectionAbortedError):
+            await asyncio.wait_for(wire.run(), 5)
+        return wire.desk.requests
+
+    assert asyncio.run(stuck()) == 0
 
 
 def test_a_server_that_stops_refuses_and_answers_what_it_accepted():

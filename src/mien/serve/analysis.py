@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -51,7 +52,7 @@ class Wanted:
         model: who looks at it.
         numbers, overlay, whole: as the fields of the form.
         sampling: which frames of a video.
-        video: whether there is one among the files.
+        video: place of the video among the files, or None.
     """
 
     files: tuple[Input, ...]
@@ -60,7 +61,7 @@ class Wanted:
     overlay: bool
     whole: bool
     sampling: Sampling
-    video: bool
+    video: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ async def wanted(form: FormData, service: Service) -> Wanted:
             raise ApiError(400, "unknown_field", why, param=name[:64])
     if not files:
         raise ApiError(400, "no_file", "no file was sent; send pictures or a video as 'files'")
-    videos = [file for file in files if is_video(file)]
+    videos = await service.in_thread(lambda: [n for n, f in enumerate(files) if is_video(f)])
     if len(videos) > 1:
         raise ApiError(400, "too_many_videos", "one video at a time; send the others by themselves")
     faces = fields.get("faces", "mediapipe")
@@ -103,7 +104,7 @@ async def wanted(form: FormData, service: Service) -> Wanted:
         _flag(fields, "overlay"),
         faces == "whole",
         _sampling(fields, service.limits),
-        bool(videos),
+        videos[0] if videos else None,
     )
 
 
@@ -140,39 +141,41 @@ class Run:
         Raises:
             ApiError: where a limit is passed, or the server stops.
         """
+        until = time.monotonic() + self.service.limits.work_seconds
         self._check()
         with ExitStack() as stack:
             for looked in self._looked(stack):
                 if self.service.desk.must_end:
                     raise stopping()
+                if time.monotonic() > until:
+                    raise ApiError(413, "too_much_work", "the analysis takes too long; send less")
                 if looked.part == "frame":
                     self._count_frame(looked)
                 yield Found(looked.rows, self._overlay(looked))
 
     def _check(self) -> None:
-        for file in self.asked.files:
+        for number, file in enumerate(self.asked.files):
             assert isinstance(file.origin, bytes)
-            check = check_video if is_video(file) else check_pixels
+            check = check_video if number == self.asked.video else check_pixels
             check(file.origin, file.name, self.service.limits)
 
     def _looked(self, stack: ExitStack) -> Iterator[Looked]:
-        pictures_before: list[Input] = []
-        for file in self.asked.files:
-            if not is_video(file):
-                pictures_before.append(file)
-                continue
-            yield from self._pictures(pictures_before)
-            pictures_before = []
-            assert isinstance(file.origin, bytes)
-            clip = self.analyzer.stream_clip(
-                file.origin,
-                name=file.name,
-                numbers=self.asked.numbers,
-                sampling=self.asked.sampling,
-            )
-            stack.callback(clip.close)  # type: ignore[attr-defined]
-            yield from clip
-        yield from self._pictures(pictures_before)
+        files, place = self.asked.files, self.asked.video
+        if place is None:
+            yield from self._pictures(files)
+            return
+        yield from self._pictures(files[:place])
+        video = files[place]
+        assert isinstance(video.origin, bytes)
+        clip = self.analyzer.stream_clip(
+            video.origin,
+            name=video.name,
+            numbers=self.asked.numbers,
+            sampling=self.asked.sampling,
+        )
+        stack.callback(clip.close)  # type: ignore[attr-defined]
+        yield from clip
+        yield from self._pictures(files[place + 1 :])
 
     def _pictures(self, files: Sequence[Input]) -> Iterator[Looked]:
         read = self._read(files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mien.serve.errors import ApiError
 from mien.serve.limits import Limits
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 class Address(BaseModel):
@@ -49,10 +52,11 @@ class Message(BaseModel):
 
     @property
     def words(self) -> str:
-        """Its text."""
-        if isinstance(self.content, list):
-            return "\n".join(p.text for p in self.content if isinstance(p, TextPart))
-        return self.content or ""
+        """Its text; halves of characters, which JSON can hold and no text is, are replaced."""
+        text = self.content or ""
+        if isinstance(text, list):
+            text = "\n".join(p.text for p in text if isinstance(p, TextPart))
+        return _HALVES.sub("\ufffd", text)
 
     def addresses(self, kind: type[PicturePart] | type[VideoPart]) -> list[str]:
         """Its pictures, or its videos."""

@@ -30,12 +30,16 @@ CLIP_FRAMES = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shown:
-    """What the talk is about, as the model takes it: pictures, the face in each, their times."""
+    """What the talk is about, as the model takes it: pictures, the face in each, their times.
+
+    Beside them what a user should know of how they were chosen.
+    """
 
     images: tuple[NDArray[np.uint8], ...]
     faces: tuple[Face | None, ...]
     priors: tuple[Any, ...]
     times: tuple[float, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +147,12 @@ class Completion:
         if form is None or form.type == "text":
             return None
         if not self.own:
-            if self.model.responder.inner.sends_to is None and not self._endpoint():
+            if not self.model.name.startswith(("openai:", "gemini:")):
                 why = f"{self.model.name} cannot be held to JSON; ask for it in the prompt"
                 raise ApiError(400, "unsupported_parameter", why, param="response_format")
             return None
         schema = form.json_schema
         return json_form(schema.name, schema.schema_) if schema else json_form(None, None)
-
-    def _endpoint(self) -> bool:
-        return self.model.name.startswith(("openai:", "gemini:"))
 
     def _schema(self) -> Mapping[str, Any] | None:
         form = self.asked.response_format
@@ -193,10 +194,12 @@ class Completion:
     def _faces(self, images: Sequence[NDArray[np.uint8]], times: Sequence[float]) -> _Shown:
         responder = self.model.responder
         crops, faces, priors, kept = [], [], [], []
+        most = 0
         for image, time_ in zip(images, times, strict=True):
             found = self.service.finder.find(image)
             if not found and can_be_whole(*image.shape[:2]) and not self.talk.videos:
                 found = self.service.whole.find(image)
+            most = max(most, len(found))
             if found:
                 crops.append(crop_face(image, found[0], responder.crop_spec))
                 priors += responder.face_priors(image, found[:1])
@@ -205,7 +208,8 @@ class Completion:
         if len(crops) < (1 if self.talk.videos else len(images)):
             what = "video" if self.talk.videos else "picture"
             raise ApiError(400, "no_face", f"no face was found in the {what}", param="messages")
-        return _Shown(tuple(crops), tuple(faces), tuple(priors), tuple(kept))
+        several = (f"{most} faces were found; this is the largest",) if most > 1 else ()
+        return _Shown(tuple(crops), tuple(faces), tuple(priors), tuple(kept), several)
 
     def _request(self, shown: _Shown) -> Request:
         talk = self.talk
@@ -241,7 +245,7 @@ class Completion:
                 asked = [*(question for question, _ in self.talk.history), request.prompt]
                 said = held(request.prompt, asked, reply.text, reply.numbers)
         text, cut = _before(said.text, self.asked.stops())
-        warnings = (*self.talk.warnings, *reply.warnings, *said.warnings)
+        warnings = (*self.talk.warnings, *shown.warnings, *reply.warnings, *said.warnings)
         asked_tokens = reply.usage.get("prompt_tokens", 0)
         told = reply.usage.get("completion_tokens", 0)
         free = said.origin == "model" and not (self.own and task_of(request.prompt))

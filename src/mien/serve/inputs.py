@@ -103,6 +103,7 @@ def check_video(data: bytes, name: str, limits: Limits) -> None:
     """
     if is_animation(data):
         check_pixels(data, name, limits)
+        _check_animation(data, name, limits)
         return
     try:
         with open_container(data, name=name) as container:
@@ -114,6 +115,18 @@ def check_video(data: bytes, name: str, limits: Limits) -> None:
         raise _too_many_pixels(name, limits)
     if length is not None and length / av.time_base > limits.video_seconds + 1:
         raise too_long(name, limits)
+
+
+def _check_animation(data: bytes, name: str, limits: Limits) -> None:
+    """Its frames are counted, not decoded."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            count, pixels = getattr(image, "n_frames", 1), image.width * image.height
+    except Exception:  # as above
+        return
+    if count * pixels > limits.animation_pixels:
+        most = f"more than {limits.animation_pixels:,} pixels in all frames"
+        raise ApiError(413, "too_many_pixels", f"{name}: {most}; send a video, or a part of it")
 
 
 def frames(data: bytes, count: int, limits: Limits) -> list[Frame]:

@@ -33,16 +33,17 @@ class Intake:
         try:
             self.desk.check()
             body = await self._read(Headers(scope=scope), receive, held)
-            if body is not None:
+            if body:
                 with self.desk.place():
-                    await _while_connected(self.app, scope, body, receive, send)
+                    taken = _Taken(send, self.desk.limits.body_seconds)
+                    await _while_connected(self.app, scope, body, receive, taken)
         except ApiError as error:
             await error.response()(scope, receive, send)
         finally:
             held.release()
 
-    async def _read(self, headers: Headers, receive: Receive, held: _Held) -> bytes | None:
-        """The body; None where the client left."""
+    async def _read(self, headers: Headers, receive: Receive, held: _Held) -> list[bytes]:
+        """The body as the only entry of a list; an empty list where the client left."""
         limits = self.desk.limits
         if headers.get("content-encoding", "identity") != "identity":
             raise ApiError(415, "encoded_body", "send the body as it is, without Content-Encoding")
@@ -56,7 +57,7 @@ class Intake:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        return None
+                        return []
                     part = message.get("body", b"")
                     if len(body) + len(part) > limits.body_bytes:
                         raise _too_large(limits.body_bytes)
@@ -66,7 +67,26 @@ class Intake:
         except TimeoutError:
             why = f"the body did not come within {limits.body_seconds:g} s"
             raise ApiError(408, "slow_body", why) from None
-        return bytes(body)
+        return [bytes(body)]
+
+
+class _Taken:
+    """Sends; a client that takes nothing for too long has left.
+
+    Args:
+        send: to the client.
+        seconds: how long it may take nothing.
+    """
+
+    def __init__(self, send: Send, seconds: float) -> None:
+        self.send, self.seconds = send, seconds
+
+    async def __call__(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self.send(message)
+        except TimeoutError:
+            raise ConnectionAbortedError("the client takes nothing") from None
 
 
 class _Held:
@@ -85,17 +105,14 @@ class _Held:
 
 
 async def _while_connected(
-    app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send
+    app: ASGIApp, scope: Scope, body: list[bytes], receive: Receive, send: Send
 ) -> None:
     """Runs the application with a body that is here; cancels it when the client leaves."""
     left = asyncio.ensure_future(_disconnect(receive))
-    given = False
 
     async def replay() -> Message:
-        nonlocal given
-        if not given:
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
+        if body:  # handed over, not kept
+            return {"type": "http.request", "body": body.pop(), "more_body": False}
         await asyncio.shield(left)
         return {"type": "http.disconnect"}
 

@@ -14,10 +14,13 @@ class Limits:
     Attributes:
         body_bytes: of one request.
         all_bytes: of the requests that are being read or answered, together.
-        body_seconds: in which a request has to be here as a whole.
+        body_seconds: in which a request has to be here as a whole, and for which a client may take
+            nothing of the answer.
         files: pictures and videos of one request.
         pixels: of a picture, or of a frame.
+        animation_pixels: of all frames of an animated picture together.
         video_seconds: of a video that is analysed.
+        work_seconds: that an analysis may take.
         frames: of a video that are looked at.
         rows: of an answer in one piece; streams have no such bound.
         requests: that are answered or wait for it at a time; more are told to come again.
@@ -31,11 +34,13 @@ class Limits:
     """
 
     body_bytes: int = 64 * _MB
-    all_bytes: int = 256 * _MB
+    all_bytes: int = 128 * _MB
     body_seconds: float = 30.0
     files: int = 64
     pixels: int = 25_000_000
+    animation_pixels: int = 2_500_000_000
     video_seconds: float = 600.0
+    work_seconds: float = 3600.0
     frames: int = 6000
     rows: int = 20_000
     requests: int = 128

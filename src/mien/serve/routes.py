@@ -111,7 +111,7 @@ def _analyze(router: APIRouter, service: Service) -> None:
         kind = _chosen(request.headers.get("accept", "*/*"))
         asked = await wanted(await _form(request, service), service)
         run = Run(service, asked)
-        if asked.video:
+        if asked.video is not None:
             service.desk.check_video()  # before the answer begins, so that a refusal has its status
         if kind == _SSE:
             return StreamingResponse(_events(run), media_type=_SSE)
@@ -127,7 +127,8 @@ def _analyze(router: APIRouter, service: Service) -> None:
         return Response(table, media_type=kind)
 
     async def _found(run: Run) -> AsyncGenerator[Found]:
-        place = service.desk.video() if run.asked.video else contextlib.nullcontext()
+        video = run.asked.video is not None
+        place = service.desk.video() if video else contextlib.nullcontext()
         steps = service.each(run.found(), leave=run.leave)
         with place:
             async with contextlib.aclosing(steps):
