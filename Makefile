@@ -26,7 +26,7 @@ build/%/.installed: pyproject.toml constraints.txt tests/range.py
 	$(PYTHON) tests/range.py $* > build/$*.txt
 	build/$*/bin/python -m pip -q install "$$(grep '^torch==' constraints.txt)"
 	build/$*/bin/python -m pip -q install -c build/$*.txt -e '.[train,grpo,frame,openai,serve,synth]' \
-	  pytest pytest-xdist hypothesis scikit-learn
+	  pytest pytest-xdist hypothesis schemathesis scikit-learn
 	@touch $@
 
 lint: $(VENV)/.installed-dev
