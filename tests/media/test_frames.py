@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from mien.media import Frame, MediaError, Sampling, is_video, read_frames
 from tests.media.clips import animation, number_of, numbered, turned, write_clip
@@ -308,3 +309,38 @@ def test_scenes_and_cuts(tmp_path):
 def test_more_frames_than_any_clip_has(tmp_path):
     write_clip(tmp_path / "a.mp4", 5)
     assert len(list(read_frames(tmp_path / "a.mp4", count=10**15))) == 5
+
+
+def test_the_cover_of_a_song_is_no_video(tmp_path):
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        tone = container.add_stream("aac", rate=44100)
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 64
+        cover.pix_fmt, cover.disposition = "yuvj420p", Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(numbered(3, 64, 64), format="rgb24")
+        for packet in (*cover.encode(picture), *cover.encode()):
+            container.mux(packet)
+        for start in range(0, 44100, 1024):
+            sound = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
+            sound.sample_rate, sound.pts = 44100, start
+            container.mux(tone.encode(sound))
+        container.mux(tone.encode())
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
+    with pytest.raises(MediaError, match="holds only sound"):
+        list(read_frames(path))
+
+
+def test_frames_that_grow_on_the_way_are_measured_too(tmp_path):
+    for name, size in (("a", (64, 48)), ("b", (128, 96))):
+        write_clip(tmp_path / name, 4, size=size, form="h264")
+    (tmp_path / "both.h264").write_bytes(
+        (tmp_path / "a").read_bytes() + (tmp_path / "b").read_bytes()
+    )
+    frames = read_frames(tmp_path / "both.h264", max_pixels=5000)
+    assert next(frames).image.shape == (48, 64, 3)
+    with pytest.raises(MediaError, match="too large \\(128 x 96"):
+        list(frames)

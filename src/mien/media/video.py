@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from mien.media.cuts import SMALL
@@ -26,6 +27,8 @@ _CONTAINERS = (
 )
 _PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"})
 _JUMP = 5.0  # seconds from which jumping to a key frame is quicker than decoding what lies between
+MAX_FRAME = 40_000_000
+"""Pixels of a frame; of 8K video one has 33 million."""
 _HD_LINES = 720  # players take untagged video from this height on as BT.709
 
 
@@ -50,12 +53,8 @@ class Video:
         self._source, self._name = source, name
         self._open()
         try:
-            width, height = self._stream.width, self._stream.height
-            if width * height > max_pixels:
-                raise MediaError(
-                    f"{name}: refused, too large ({width} x {height} pixels, limit "
-                    f"{max_pixels:,}). Scale it down"
-                )
+            self._most = min(max_pixels, MAX_FRAME)
+            self._check_size(self._stream)
             self._shape = pixel_shape(self._stream)
             rate = self._stream.average_rate or self._stream.guessed_rate
             self._step = float(1 / rate) if rate else 0.04
@@ -66,6 +65,13 @@ class Video:
     def close(self) -> None:
         """Closes the file."""
         self._container.close()
+
+    def _check_size(self, of: Any) -> None:
+        if of.width * of.height > self._most:
+            raise MediaError(
+                f"{self._name}: refused, too large ({of.width} x {of.height} pixels, limit "
+                f"{self._most:,}). Scale it down"
+            )
 
     def _open(self) -> None:
         self._container = open_container(self._source, name=self._name)
@@ -98,6 +104,7 @@ class Video:
                     shift += before + self._step - time
                     time = before + self._step
             before = time
+            self._check_size(frame)  # it may change on the way
             good += 1
             yield _Decoded(run.index, time, frame, self._shape)
         if not good:
@@ -199,6 +206,7 @@ class Video:
                     found = True
                 if left and index == left[0]:
                     found = True
+                    self._check_size(frame)
                     yield _Decoded(
                         index, float((stamps[index] - stamps[0]) * base), frame, self._shape
                     )
@@ -243,7 +251,7 @@ def video_stream(container: Any, *, name: str) -> Any:
         MediaError: if there are none.
     """
     for stream in container.streams.video:
-        cover = "ATTACHED_PIC" in str(stream.disposition).upper()
+        cover = stream.disposition & Disposition.attached_pic
         if not cover and stream.codec_context is not None:
             return stream
     if container.streams.audio:
