@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator
@@ -183,13 +184,18 @@ async def _form(request: Request, service: Service) -> FormData:
     """The parts of a multipart body; nothing of it touches a disk."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise ApiError(415, "no_multipart", "send the files as multipart/form-data")
-    limits = service.limits
+    limits, body = service.limits, await request.body()
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        yield body
+
     parser = MultiPartParser(
-        request.headers, request.stream(), max_files=limits.files, max_fields=2 * len(FIELDS)
+        request.headers, pieces(), max_files=limits.files, max_fields=2 * len(FIELDS)
     )
     parser.spool_max_size = limits.body_bytes + 1
     try:
-        return await parser.parse()
+        # In a thread: it computes, and never waits.
+        return await service.in_thread(lambda: asyncio.run(parser.parse()))
     except MultiPartException as error:
         many = error.message.startswith("Too many")
         code = "too_many_files" if many else "invalid_multipart"
