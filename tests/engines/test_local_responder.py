@@ -207,14 +207,16 @@ def test_the_first_draft_that_is_true_is_taken(guided, crops, monkeypatch):
 
     def write(features, texts, *, max_new_tokens, drafts=1, frame_mask=None):
         calls.append((len(texts), drafts, len(features)))
+        false, true = "AU46 is strong.", f"This is {labels[1]}."
         if drafts == 1:
-            return ["It fits.", "AU46 is strong.", "AU46 is strong."]
-        false, true = ["AU46 is strong."] * 3, [f"This is {labels[1]}."]
-        return [*false, *true, *false, *false[:1]] + false * 2 + false[:2]
+            return ["It fits.", false, false]
+        own = [false] * (drafts - 1) + [true]
+        return own + [false] * drafts if len(texts) == 2 else [false] * drafts
 
     monkeypatch.setattr(guided.core, "write", write)
     first, second, third = guided.respond(asked)
-    assert calls == [(3, 1, 3), (2, 8, 2)]  # only those whose first text is false are tried again
+    # only those without a true text are tried again
+    assert calls == [(3, 1, 3), (2, 8, 2), (1, 32, 1)]
     assert first.text.endswith("It fits.")
     assert second.text.endswith(f"This is {labels[1]}.")
     assert (first.warnings, second.warnings) == ((), ())

@@ -38,8 +38,8 @@ from mien.models.priors import FacePriors
 from mien.schema import Face, Status
 
 Answers = Literal["guided", "free"]
-DRAFTS = 8
-"""Texts that a model tries where its likeliest one is not true to its numbers."""
+DRAFTS = (8, 32)
+"""Texts that a model tries, and then tries, where its likeliest one is not true to its numbers."""
 _Looked = tuple[Hashable, Clip, Sequence[FacePriors | None]]
 
 
@@ -222,19 +222,21 @@ class LocalResponder(Responder):
             self._held(request.prompt, start, words, numbers[request.id])
             for request, start, words in zip(group, starts, written, strict=True)
         ]
-        again = [row for row, (_, _, warnings) in enumerate(held) if warnings]
-        if again:
-            drafts = self.core.write(
+        for drafts in DRAFTS:
+            again = [row for row, (_, _, warnings) in enumerate(held) if warnings]
+            if not again:
+                break
+            tried = self.core.write(
                 seen[again],
                 [texts[row] for row in again],
                 max_new_tokens=longest,
-                drafts=DRAFTS,
+                drafts=drafts,
                 frame_mask=None if mask is None else mask[again],
             )
             for place, row in enumerate(again):
                 request, start = group[row], starts[row]
-                tried = drafts[place * DRAFTS : (place + 1) * DRAFTS]
-                found = (self._held(request.prompt, start, d, numbers[request.id]) for d in tried)
+                own = tried[place * drafts : (place + 1) * drafts]
+                found = (self._held(request.prompt, start, d, numbers[request.id]) for d in own)
                 held[row] = next((one for one in found if not one[2]), held[row])
         replies = []
         for request, (text, status, warnings) in zip(group, held, strict=True):
