@@ -49,6 +49,19 @@ def test_frames_keep_their_times_and_sound_is_the_same(tmp_path):
     assert float(starts[1]) == pytest.approx(float(starts[0]), abs=0.002)
 
 
+def test_huge_frames_are_halved(tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.draw.video.MOST_DRAWN", 100_000)
+    path, out = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    write_clip(path, 3, size=(640, 480))
+    overlay_video(path, seen(), out)
+    first = next(read_frames(out)).image
+    before = next(read_frames(path)).image
+    assert first.shape == (240, 320, 3)
+    changed = np.abs(first.astype(int) - before[::2, ::2]).max(-1) > 60
+    assert changed[:17, :17].any()
+    assert not changed[40:, 40:150].any()
+
+
 def test_variable_rate_stays_variable(tmp_path):
     path, out = tmp_path / "vfr.mp4", tmp_path / "out.mp4"
     times = [0, 40, 80, 500, 540, 2000, 2040]

@@ -28,6 +28,8 @@ from mien.timeline import Timeline
 
 # Sound that an MP4 can hold; other sound is kept in a Matroska file.
 _MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"})
+MOST_DRAWN = 9_000_000
+"""Pixels of a frame, 4K among them, that are encoded as they are: an encoder holds many frames."""
 _MILLISECONDS = Fraction(1, 1000)
 _FINEST_MPEG4 = Fraction(1, 60000)  # MPEG-4 Part 2 counts no finer
 
@@ -189,17 +191,18 @@ class _Encoder:
 
 
 def _drawn(image: NDArray[np.uint8], marks: list[Mark]) -> NDArray[np.uint8]:
-    """The frame with its marks, enlarged if words could not be read in it."""
-    scale = -(-MIN_SIDE // max(image.shape[:2]))
-    if scale > 1:
-        size = (image.shape[1] * scale, image.shape[0] * scale)
-        large = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
-        image = np.asarray(large)
-        marks = [replace(m, box=_times(m.box, scale)) for m in marks]
-    return draw_frame(image, marks)
+    """The frame with its marks: enlarged if words could not be read in it, halved if it is huge."""
+    height, width = image.shape[:2]
+    if height * width > MOST_DRAWN:
+        scale = 0.5
+    elif (scale := -(-MIN_SIDE // max(height, width))) == 1:
+        return draw_frame(image, marks)
+    size = (round(width * scale), round(height * scale))
+    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    return draw_frame(resized, [replace(m, box=_times(m.box, scale)) for m in marks])
 
 
-def _times(box: Box, scale: int) -> Box:
+def _times(box: Box, scale: float) -> Box:
     x0, y0, x1, y1 = box
     return (x0 * scale, y0 * scale, x1 * scale, y1 * scale)
 
