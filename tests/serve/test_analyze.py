@@ -8,11 +8,16 @@ import json
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from mien.analyzer import Analyzer
-from mien.faces import WholeFinder
+from mien.engines import EngineError
+from mien.faces import CropSpec, WholeFinder
 from mien.schema import Analysis
-from tests.serve.conftest import mp4, png
+from mien.serve.app import create_app
+from mien.serve.service import Service
+from tests.responders import Answering
+from tests.serve.conftest import LIMITS, mp4, png
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +96,21 @@ def test_a_broken_file_leaves_the_others_alone(client):
     rows = post(client, ("a.png", b"nothing"), ("b.png", png(2))).json()["data"]
     assert [row["status"] for row in rows] == ["unreadable", "ok"]
     assert code(client, ("a.png", b"nothing"), status=422) == "unreadable"
+
+
+class Failing(Answering):
+    name, crop_spec = "failing", CropSpec(8)
+
+    def answer(self, crops, *, numbers_only):
+        raise EngineError("the model is out of order")
+
+
+def test_a_model_that_answers_nothing_is_an_error():
+    service = Service([Failing()], finder=WholeFinder, limits=LIMITS)
+    client = TestClient(create_app(service), base_url="http://localhost")
+    answer = post(client, ("a.png", png(1)), status=502).json()
+    assert "out of order" in answer["error"]["message"]
+    service.close()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Who may speak to the server, how much of it, and what it tells of itself."""
 
 import asyncio
+import tempfile
 from dataclasses import replace
 
 import pytest
@@ -96,6 +97,15 @@ def test_too_many_bytes(client):
     assert client.post("/v1/analyze", content=pieces).status_code == 413
     packed = {"Content-Encoding": "gzip"}
     assert client.post("/v1/analyze", content=b"x", headers=packed).status_code == 415
+
+
+def test_uploads_never_touch_a_disk(client, monkeypatch):
+    def refuse(self):
+        raise AssertionError("an upload was written to a file")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", refuse)
+    files = [("files", ("a.png", png() + b"x" * 1_500_000))]
+    assert client.post("/v1/analyze", files=files, data={"numbers": "1"}).status_code == 200
 
 
 def test_when_full_others_are_told_to_come_again(client, service):

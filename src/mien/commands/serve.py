@@ -130,7 +130,7 @@ def run_serve(
             finder=lambda: make_finder(faces),
             batch_size=options.batch_size,
             batch_wait=batch_wait,
-            limits=Limits(requests=max_requests),
+            limits=Limits.of_this_machine(requests=max_requests),
         )
     except (EngineError, FinderError, WeightsError) as error:
         opened.close()

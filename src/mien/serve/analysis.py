@@ -209,11 +209,14 @@ class Run:
         return self.clip_caller
 
 
-def none_was_read(rows: Sequence[Analysis]) -> ApiError | None:
-    """The error where nothing could be read."""
-    if not rows or any(row.status != "unreadable" for row in rows):
+def all_in_vain(rows: Sequence[Analysis]) -> ApiError | None:
+    """The error where nothing could be read, or the model answered for none of the faces."""
+    said = {row.status for row in rows}
+    if len(said) != 1 or not said & {"unreadable", "failed"}:
         return None
-    why = "; ".join(dict.fromkeys(w for row in rows for w in row.warnings))
+    why = "; ".join(dict.fromkeys(w for row in rows for w in row.warnings))[:1000]
+    if "failed" in said:
+        return ApiError(502, "model_failed", why or "the model gave no answer")
     return ApiError(422, "unreadable", why or "nothing could be read")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import Any
 
 _MB = 2**20
 
@@ -51,3 +53,14 @@ class Limits:
     characters: int = 100_000
     question_bytes: int = 3000
     answer_seconds: float = 120.0
+
+    @classmethod
+    def of_this_machine(cls, **changes: Any) -> Limits:
+        """The usual bounds, with more threads and face finders where there are more cores.
+
+        Args:
+            **changes: fields instead.
+        """
+        cores = os.cpu_count() or 1
+        usual = {"threads": min(32, max(8, 2 * cores)), "finders": min(8, max(2, cores))}
+        return cls(**{**usual, **changes})

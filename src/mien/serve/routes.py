@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from mien._version import __version__
 from mien.schema import Analysis
-from mien.serve.analysis import FIELDS, Found, Run, none_was_read, wanted
+from mien.serve.analysis import FIELDS, Found, Run, all_in_vain, wanted
 from mien.serve.chat_form import ChatRequest
 from mien.serve.completion import Completion
 from mien.serve.errors import ERROR_SCHEMA, ApiError
@@ -117,7 +117,7 @@ def _analyze(router: APIRouter, service: Service) -> None:
         if kind == _SSE:
             return StreamingResponse(_events(run), media_type=_SSE)
         rows, overlays = await _all(run)
-        if error := none_was_read(rows):
+        if error := all_in_vain(rows):
             raise error
         if kind == "application/json":
             answer: dict[str, Any] = {"object": "list", "model": asked.model.name}
