@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from mien.engines.base import EngineError
 from mien.engines.hugging_face import HuggingFaceResponder
-from mien.engines.load import own_folder
+from mien.engines.load import load_responder, own_folder
 from mien.engines.local_model import LocalModel
 from mien.engines.model_files import check_folder
 from mien.weights import verify
@@ -96,6 +96,13 @@ def test_sizes_that_the_weights_do_not_have(folder: Path, key: str, value: int) 
         if own or value > 0:
             with pytest.raises(EngineError, match=rf"config\.json: {key} is {value}"):
                 check_folder(folder, own=own)
+
+
+def test_sizes_that_do_not_fit_together(folder: Path) -> None:
+    deeper(folder, "num_attention_heads", 7)
+    with pytest.raises(EngineError, match="attention heads") as caught:
+        load_responder(str(folder), device="cpu")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["[]", "[" * 100_000, "\0", ""])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from mien.engines.base import EngineError
@@ -24,7 +25,7 @@ from mien.untrusted import TextError, json_object, read_json_object
 BROKEN = (
     *(OSError, ValueError, RuntimeError, ImportError, SafetensorError, pickle.UnpicklingError),
     *(TypeError, AttributeError, KeyError, IndexError, ArithmeticError, MemoryError, EOFError),
-    AssertionError,
+    *(AssertionError, StrictDataclassError),
 )
 """What Transformers raises on folders that are damaged or do not fit together."""
 
@@ -43,6 +44,8 @@ def loading_error(name: str, error: BaseException) -> EngineError:
         what = "its weights are pickled, which may run code; give model.safetensors"
         return EngineError(f"model {name!r} could not be loaded: {what}")
     lines = str(error).strip().splitlines()
+    if len(lines) > 1 and lines[0].endswith(":"):  # the reason stands below
+        lines[:2] = [f"{lines[0]} {lines[1].strip()}"]
     first = lines[0].rstrip(".") if lines else type(error).__name__
     kind = "" if isinstance(error, OSError | ValueError) else f" ({type(error).__name__})"
     return EngineError(f"model {name!r} could not be loaded: {first[:400]}{kind}; {_AGAIN}")

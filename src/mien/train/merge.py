@@ -94,7 +94,7 @@ def adapter_folder(path: Path) -> Path:
     for folder in (path, path / "model"):
         if (folder / ADAPTER_CONFIG).is_file():
             if not (folder / ADAPTER_WEIGHTS).is_file():
-                raise MergeError(f"{folder} has no {ADAPTER_WEIGHTS}; it was not copied whole")
+                raise MergeError(f"{folder} has no {ADAPTER_WEIGHTS}; copy the whole folder again")
             return folder
     if (path / "config.json").is_file() or (path / "model" / "config.json").is_file():
         raise MergeError(f"{path} holds a whole model, without adapters; it can be used as it is")
