@@ -106,7 +106,7 @@ def test_folders_without_adapters_are_named(trained, tmp_path):
     with pytest.raises(MergeError, match=r"has no adapter_config\.json"):
         merge(tmp_path)
     (tmp_path / ADAPTER_CONFIG).write_text(json.dumps({}))
-    with pytest.raises(MergeError, match="was not copied whole"):
+    with pytest.raises(MergeError, match="copy the whole folder"):
         merge(tmp_path)
 
 
