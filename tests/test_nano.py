@@ -89,7 +89,7 @@ def test_models_command_gives_figures():
     assert video["headline"]["UAR, rendered clips"] > 0.5
     assert nano["bytes"] < 25e6
     assert nano["headline"]["parse rate"] == 1.0
-    assert nano["headline"]["FER2013 validation WAR"] > 0.6
+    assert nano["headline"]["FERPlus validation WAR"] > 0.8
 
 
 def test_damaged_weights_are_told_by_checksum(monkeypatch, tmp_path):

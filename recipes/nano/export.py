@@ -59,8 +59,8 @@ def export(responder: LocalResponder, figures: dict[str, Any], run: Path) -> Pat
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    for stage in ("encoder", "multimodal"):
-        curves = run / stage / "curves.png"
+    for stage, place in (("encoder", "encoder"), ("multimodal", "multimodal/multimodal")):
+        curves = run / place / "curves.png"
         if curves.exists():
             shutil.copy(curves, Path(__file__).parent / f"curves-{stage}.png")
     for file in folder.iterdir():

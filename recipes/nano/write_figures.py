@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from mien.weights import verify, weights_dir
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 SPEED = ROOT / "benchmarks" / "speed.json"
+PREVIOUS = Path(__file__).with_name("previous_figures.json")
+"""What the weights before scored on the same faces, by the same code."""
 EXAMPLE = ROOT / "examples" / "astronaut.jpg"
 
 
@@ -26,6 +28,7 @@ def main() -> None:
     folder = weights_dir("nano")
     found = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
     speed = json.loads(SPEED.read_text(encoding="utf-8")) if SPEED.exists() else None
+    previous = json.loads(PREVIOUS.read_text(encoding="utf-8")) if PREVIOUS.exists() else None
     overview = [
         overview_table(found),
         units_overview(found),
@@ -36,6 +39,11 @@ def main() -> None:
     if speed is not None:
         overview.append(speed_table(speed))
     classes = [
+        *(
+            []
+            if previous is None
+            else ["### Beside the weights before", comparison(previous, found)]
+        ),
         "### By unit",
         unit_table(found),
         group_table(found),
@@ -100,14 +108,49 @@ def overview_table(found: dict[str, Any]) -> str:
         " classes, in\nbrackets 95 % bootstrap intervals.\n\n"
     )
     neutral, by_votes = votes["per_class"]["neutral"]["recall"], single["war_by_votes"]
+    crossed, own = number(votes["votes_cross_entropy"]), number(votes["votes_entropy"])
     after = (
         "\n\nFER2013's own labels mean something else than the votes, so a head of their own tells"
         f" them\n(`mien bench fer2013`); the expression by votes meets {number(by_votes)} of them."
-        f"\nRecall of neutral {number(neutral)}. Calibration error {number(votes['ece'])}; cross"
-        f" entropy to the votes\n{number(votes['votes_cross_entropy'])}, of which"
-        f" {number(votes['votes_entropy'])} is the voters' own disagreement."
+        f"\nRecall of neutral {number(neutral)}. The scores are shares of votes, on average lower"
+        f" than the share of right\nanswers (calibration error {number(votes['ece'])}); their cross"
+        f" entropy to the votes is {crossed},\nof which {own} is the voters' own disagreement."
     )
     return before + table(("labels", "faces", "WAR (accuracy)", "UAR"), rows) + after
+
+
+def comparison(before: dict[str, Any], found: dict[str, Any]) -> str:
+    """The main figures of two sets of weights, on the same faces."""
+    rows = []
+    for name, read in _COMPARED.items():
+        rows.append([name, *(number(read(one)) for one in (before, found))])
+    intro = (
+        "The weights of commit 237948e (no contempt), scored by the same code on the same faces:"
+    )
+    return f"{intro}\n\n" + table(("figure", "before", "now"), rows)
+
+
+_COMPARED: dict[str, Callable[[dict[str, Any]], float]] = {
+    "FERPlus `validation`, WAR": lambda f: f["ferplus_validation"]["war"],
+    "FERPlus `validation`, UAR": lambda f: f["ferplus_validation"]["uar"],
+    "recall of neutral there": lambda f: f["ferplus_validation"]["per_class"]["neutral"]["recall"],
+    "calibration error there": lambda f: f["ferplus_validation"]["ece"],
+    "FER2013's own labels there, WAR": lambda f: f["fer2013_validation"]["war"],
+    "LFW expressions as given, WAR": lambda f: f["lfw"]["whole"]["war"],
+    "LFW expressions as given, UAR of classes of 100 and more": lambda f: f["lfw"]["whole"][
+        "uar_of_classes_with_100"
+    ],
+    "FEABench-Synth, AU macro-F1": lambda f: f["feabench_synth"]["nano"]["macro_f1"],
+    "FEABench-Synth, AU AUC": lambda f: f["feabench_synth"]["nano"]["auc"],
+    "FEABench-Synth, PCC": lambda f: f["feabench_synth"]["nano"]["pcc"],
+    "FEABench-Synth, ICC(3,1)": lambda f: f["feabench_synth"]["nano"]["icc_3_1"],
+    "rendered prototypes, WAR": lambda f: f["feabench_synth"]["expression"]["war_of_prototypes"],
+    "LFW: AU12 on happy faces": lambda f: f["lfw_units"]["au12_of_happiness"],
+    "LFW: AU12 on sad or angry ones with closed lips": lambda f: f["lfw_units"][
+        "au12_of_sadness_and_anger_closed"
+    ],
+    "texts replaced": lambda f: f["text"]["written_from_numbers"],
+}
 
 
 def units_overview(found: dict[str, Any]) -> str:
