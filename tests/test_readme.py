@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -57,6 +58,19 @@ def run(words: list[str], folder: Path) -> str:
     return done.stdout
 
 
+def serve(words: list[str], folder: Path) -> None:
+    """Starts a server on any free port, asks it for its page and ends it."""
+    command = [*words, "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if "http://" in line)
+        with urlopen(line[line.index("http://") :].strip(), timeout=SECONDS) as answer:
+            assert b"<h1>mien</h1>" in answer.read()
+        server.terminate()
+        server.stderr.read()
+    assert server.returncode == 0
+
+
 def expanded(words: list[str], folder: Path) -> list[str]:
     """What a shell makes of the words: globs become file names."""
     files = []
@@ -76,6 +90,9 @@ def test_there_is_something_to_run() -> None:
 @pytest.mark.parametrize("block", blocks_of("mien"), ids=name_of)
 def test_commands_run(block: list[list[str]], folder: Path) -> None:
     for words in block:
+        if words[1] == "serve":
+            serve([sys.executable, "-m", "mien", *words[1:]], folder)
+            continue
         run([sys.executable, "-m", "mien", *expanded(words[1:], folder)], folder)
         for option in ("--out", "--overlay", "--report"):
             if option in words:
