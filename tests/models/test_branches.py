@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import build, prompts
 
+from conftest import build, prompts
 from mien.models.branches import (
     PrefixTree,
     branch_inputs,

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from conftest import feallm_config, vision_config
 from tiny_emo_llama import QFORMER, clips, eva_config, qformer_config
 from transformers import (
     AutoModel,
@@ -13,6 +12,7 @@ from transformers import (
     LlamaForCausalLM,
 )
 
+from conftest import feallm_config, vision_config
 from mien.models import EmoLlamaConfig, EmoLlamaForConditionalGeneration
 from mien.models.parts import parameter_counts
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from conftest import build
 from PIL import Image
 from transformers import AutoProcessor, pipeline
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
+from conftest import build
 from mien.models import FeallmImageProcessor, FeallmProcessor
 
 

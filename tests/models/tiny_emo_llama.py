@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from conftest import SPECIAL, WORDS, feallm_config, vision_config
 from transformers import InstructBlipQFormerConfig, InstructBlipVisionConfig
 
+from conftest import SPECIAL, WORDS, feallm_config, vision_config
 from mien.models import EmoLlamaConfig, EmoLlamaForConditionalGeneration
 from mien.models.priors import LAYOUTS, Attribute, FacePriors
 from mien.schema import Pose
