@@ -33,12 +33,9 @@ class _Around(Responder):
 
     def __init__(self, inner: Responder) -> None:
         self.inner = inner
-        self.name, self.crop_spec, self.action_units = (
-            inner.name,
-            inner.crop_spec,
-            inner.action_units,
-        )
-        self.clip_frames, self.gives_numbers = inner.clip_frames, inner.gives_numbers
+        self.name, self.crop_spec = inner.name, inner.crop_spec
+        self.action_units, self.clip_frames = inner.action_units, inner.clip_frames
+        self.gives_numbers = inner.gives_numbers
 
     @property
     def sends_to(self) -> str | None:

@@ -166,8 +166,10 @@ class Service:
     async def _closed(self, items: Generator[Item], drawn: asyncio.Future[Item] | None) -> None:
         if drawn is not None:
             await asyncio.wait([drawn])
-            drawn.exception()  # it is nobody's any more
-        await self.in_thread(items.close)
+            if not drawn.cancelled():
+                drawn.exception()  # it is nobody's any more
+        with contextlib.suppress(RuntimeError):  # there are no threads any more
+            await self.in_thread(items.close)
 
     def _batched(self, responder: Responder) -> BatchedResponder:
         return BatchedResponder(
