@@ -232,6 +232,21 @@ def test_all_bodies_together_are_bounded():
     desk.hold(2)
 
 
+def test_decoded_pictures_wait_for_room():
+    async def three():
+        desk, order = Desk(Limits(all_pixels=10)), []
+
+        async def hold(name, count):
+            async with desk.pixels(count):
+                order.append((name, desk.held_pixels))
+                await asyncio.sleep(0.02)
+
+        await asyncio.gather(hold("a", 6), hold("b", 99), hold("c", 4))
+        return order, desk.held_pixels
+
+    assert asyncio.run(three()) == ([("a", 6), ("c", 10), ("b", 10)], 0)
+
+
 def test_videos_are_bounded():
     desk = Desk(Limits(videos=1))
     with desk.video(), pytest.raises(ApiError) as told:

@@ -16,6 +16,7 @@ from mien.analyzer import USUAL_SAMPLING, Analyzer
 from mien.draw import overlay as draw_overlay
 from mien.looked import Looked
 from mien.media import Input, Picture, Sampling, is_video
+from mien.media.ahead import DEPTH as AHEAD
 from mien.schema import Analysis
 from mien.serve.batching import Caller
 from mien.serve.desk import stopping
@@ -114,6 +115,9 @@ class Run:
     Args:
         service: what is shared.
         asked: what is asked for.
+
+    Attributes:
+        room: pixels that are kept free for it.
     """
 
     def __init__(self, service: Service, asked: Wanted) -> None:
@@ -127,7 +131,7 @@ class Run:
             batch_size=service.batch_size,
             clips=None if self.clip_caller is None else self._clip_caller,
         )
-        self._frames = 0
+        self.room = self._frames = 0
 
     def leave(self) -> None:
         """Takes back what the models were asked."""
@@ -142,7 +146,6 @@ class Run:
             ApiError: where a limit is passed, or the server stops.
         """
         until = time.monotonic() + self.service.limits.work_seconds
-        self._check()
         with ExitStack() as stack:
             for looked in self._looked(stack):
                 if self.service.desk.must_end:
@@ -153,11 +156,20 @@ class Run:
                     self._count_frame(looked)
                 yield Found(looked.rows, self._overlay(looked))
 
-    def _check(self) -> None:
+    def pixels(self) -> int:
+        """Most pixels of decoded pictures and frames that it holds at a time, about.
+
+        Raises:
+            ApiError: if a file is too large.
+        """
+        batch, sizes, frame = self.service.batch_size, list[int](), 0
         for number, file in enumerate(self.asked.files):
             assert isinstance(file.origin, bytes)
-            check = check_video if number == self.asked.video else check_pixels
-            check(file.origin, file.name, self.service.limits)
+            if number == self.asked.video:
+                frame = check_video(file.origin, file.name, self.service.limits)
+            else:
+                sizes.append(check_pixels(file.origin, file.name, self.service.limits))
+        return max(sum(sorted(sizes)[-batch:]), (batch + AHEAD) * frame)
 
     def _looked(self, stack: ExitStack) -> Iterator[Looked]:
         files, place = self.asked.files, self.asked.video

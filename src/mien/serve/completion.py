@@ -20,7 +20,7 @@ from mien.language import prompt_for
 from mien.schema import Analysis, Face
 from mien.serve.chat_form import ChatRequest, Talk, talk_of
 from mien.serve.errors import ApiError
-from mien.serve.inputs import decoded, frames, picture
+from mien.serve.inputs import check_pixels, check_video, decoded, frames, picture
 from mien.serve.own_words import JsonForm, Said, as_json, held, json_form, words_needed
 from mien.serve.service import Served, Service
 
@@ -40,6 +40,14 @@ class _Shown:
     priors: tuple[Any, ...]
     times: tuple[float, ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Encoded pictures, or one video, and the pixels that they have when decoded."""
+
+    data: list[bytes]
+    pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,14 @@ class Completion:
         Raises:
             ApiError: if there is none.
         """
-        shown = await self.service.in_thread(self._shown)
+        files = await self.service.in_thread(self._files)
+        async with self.service.desk.pixels(files.pixels):
+            shown = await self.service.in_thread(lambda: self._shown(files))
+            if not self.own:
+                return await self._answered(shown)
+        return await self._answered(shown)  # of cut faces, beside which the pictures are let go
+
+    async def _answered(self, shown: _Shown) -> Completed:
         request = self._request(shown)
         try:
             async with asyncio.timeout(self.service.limits.answer_seconds):
@@ -172,18 +187,30 @@ class Completion:
             why = f"instructions and question have more than {limits.question_bytes:,} bytes"
             raise ApiError(400, "context_length_exceeded", why, param="messages")
 
-    def _shown(self) -> _Shown:
-        """Pictures of the talk: for models of mien the largest face of each, cut out."""
+    def _files(self) -> _Files:
+        """What the data URLs of the talk hold."""
         limits, talk = self.service.limits, self.talk
         if talk.videos:
-            data = decoded(talk.videos[0], "video", limits)
-            count = self.model.responder.clip_frames or CLIP_FRAMES
-            found = frames(data, count, limits)
+            video = decoded(talk.videos[0], "video", limits)
+            return _Files([video], self._clip_frames() * check_video(video, "video", limits))
+        found = [decoded(url, "picture", limits) for url in talk.pictures]
+        names = (f"picture {number + 1}" for number in range(len(found)))
+        sizes = [check_pixels(one, name, limits) for one, name in zip(found, names, strict=False)]
+        return _Files(found, sum(sizes))
+
+    def _clip_frames(self) -> int:
+        return self.model.responder.clip_frames or CLIP_FRAMES
+
+    def _shown(self, files: _Files) -> _Shown:
+        """Pictures of the talk: for models of mien the largest face of each, cut out."""
+        limits = self.service.limits
+        if self.talk.videos:
+            found = frames(files.data[0], self._clip_frames(), limits)
             images, times = [f.image for f in found], [f.time for f in found]
         else:
             images = [
-                picture(decoded(url, "picture", limits), f"picture {number + 1}", limits)
-                for number, url in enumerate(talk.pictures)
+                picture(data, f"picture {number + 1}", limits)
+                for number, data in enumerate(files.data)
             ]
             times = [0.0] * len(images)
         if not self.own:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from mien.serve.errors import ApiError
 from mien.serve.limits import Limits
@@ -21,11 +22,13 @@ class Desk:
         requests: that were accepted and are not yet answered.
         videos: among them.
         held_bytes: of their bodies, and of those that are being read.
+        held_pixels: of their decoded pictures.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.requests = self.videos = self.held_bytes = 0
+        self.requests = self.videos = self.held_bytes = self.held_pixels = 0
+        self._pixels_freed = asyncio.Event()
         self._closed_at: float | None = None
 
     @property
@@ -82,6 +85,21 @@ class Desk:
         """
         if self.videos >= self.limits.videos:
             raise _busy(f"{self.limits.videos} videos are being analysed")
+
+    @asynccontextmanager
+    async def pixels(self, count: int) -> AsyncIterator[None]:
+        """Waits until there is room for so many decoded pixels, and counts them."""
+        most = self.limits.all_pixels
+        count = min(count, most)
+        while self.held_pixels + count > most:
+            self._pixels_freed.clear()
+            await self._pixels_freed.wait()
+        self.held_pixels += count
+        try:
+            yield
+        finally:
+            self.held_pixels -= count
+            self._pixels_freed.set()
 
     def hold(self, count: int) -> None:
         """Counts bytes that have come; give them back with a negative count.

@@ -63,7 +63,6 @@ def picture(data: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
     Raises:
         ApiError: if it cannot be read, or is too large.
     """
-    check_pixels(data, name, limits)
     (read,) = pictures([Input(name, data)], limits)
     if read.image is None:
         raise ApiError(400, "unreadable", str(read.error))
@@ -76,8 +75,8 @@ def pictures(inputs: Sequence[Input], limits: Limits) -> list[Picture]:
         return list(iter_pictures(inputs, max_pixels=limits.pixels))
 
 
-def check_pixels(data: bytes, name: str, limits: Limits) -> None:
-    """Refuses a picture of too many pixels by its header; says nothing of one that is broken.
+def check_pixels(data: bytes, name: str, limits: Limits) -> int:
+    """The pixels of a picture by its header; 0 of one that is broken, which is told later.
 
     Raises:
         ApiError: of status 413.
@@ -90,31 +89,32 @@ def check_pixels(data: bytes, name: str, limits: Limits) -> None:
     except Image.DecompressionBombError:
         raise _too_many_pixels(name, limits) from None
     except Exception:  # whatever is wrong with it is told when it is read
-        return
+        return 0
     if width * height > limits.pixels:
         raise _too_many_pixels(name, limits)
+    return width * height
 
 
-def check_video(data: bytes, name: str, limits: Limits) -> None:
-    """Refuses a video that is too large or says that it is too long.
+def check_video(data: bytes, name: str, limits: Limits) -> int:
+    """The pixels of one frame; 0 of a video that is broken, which is told later.
 
     Raises:
         ApiError: of status 413.
     """
     if is_animation(data):
-        check_pixels(data, name, limits)
         _check_animation(data, name, limits)
-        return
+        return check_pixels(data, name, limits)
     try:
         with open_container(data, name=name) as container:
             stream = video_stream(container, name=name)
             pixels, length = stream.width * stream.height, container.duration
     except MediaError:
-        return  # told when it is read
+        return 0
     if pixels > limits.pixels:
         raise _too_many_pixels(name, limits)
     if length is not None and length / av.time_base > limits.video_seconds + 1:
         raise too_long(name, limits)
+    return pixels
 
 
 def _check_animation(data: bytes, name: str, limits: Limits) -> None:
@@ -135,7 +135,6 @@ def frames(data: bytes, count: int, limits: Limits) -> list[Frame]:
     Raises:
         ApiError: if there are none.
     """
-    check_video(data, "video", limits)
     if not is_video(Input("video", data)):
         raise ApiError(400, "unreadable", "the video is none; send a picture as image_url")
     try:

@@ -20,6 +20,7 @@ class Limits:
             nothing of the answer.
         files: pictures and videos of one request.
         pixels: of a picture, or of a frame.
+        all_pixels: of decoded pictures of all requests together; more wait until there is room.
         animation_pixels: of all frames of an animated picture together.
         video_seconds: of a video that is analysed.
         work_seconds: that an analysis may take.
@@ -27,7 +28,8 @@ class Limits:
         rows: of an answer in one piece; streams have no such bound.
         requests: that are answered or wait for it at a time; more are told to come again.
         videos: that are analysed at a time.
-        threads: that read pictures and find faces.
+        threads: that read pictures, find faces and wait for the model; a batch has no more faces
+            of requests with one face each.
         finders: face finders, shared by the threads.
         max_tokens: of an answer in words; a request for more gets this.
         characters: of the words of a talk.
@@ -40,6 +42,7 @@ class Limits:
     body_seconds: float = 30.0
     files: int = 64
     pixels: int = 25_000_000
+    all_pixels: int = 100_000_000
     animation_pixels: int = 2_500_000_000
     video_seconds: float = 600.0
     work_seconds: float = 3600.0
@@ -47,7 +50,7 @@ class Limits:
     rows: int = 20_000
     requests: int = 128
     videos: int = 2
-    threads: int = 8
+    threads: int = 32
     finders: int = 2
     max_tokens: int = 1024
     characters: int = 100_000
@@ -56,11 +59,10 @@ class Limits:
 
     @classmethod
     def of_this_machine(cls, **changes: Any) -> Limits:
-        """The usual bounds, with more threads and face finders where there are more cores.
+        """The usual bounds, with more face finders where there are more cores.
 
         Args:
             **changes: fields instead.
         """
         cores = os.cpu_count() or 1
-        usual = {"threads": min(32, max(8, 2 * cores)), "finders": min(8, max(2, cores))}
-        return cls(**{**usual, **changes})
+        return cls(**{"finders": min(8, max(2, cores)), **changes})

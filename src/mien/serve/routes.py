@@ -112,6 +112,7 @@ def _analyze(router: APIRouter, service: Service) -> None:
         kind = _chosen(request.headers.get("accept", "*/*"))
         asked = await wanted(await _form(request, service), service)
         run = Run(service, asked)
+        run.room = await service.in_thread(run.pixels)
         if asked.video is not None:
             service.desk.check_video()  # before the answer begins, so that a refusal has its status
         if kind == _SSE:
@@ -132,7 +133,7 @@ def _analyze(router: APIRouter, service: Service) -> None:
         place = service.desk.video() if video else contextlib.nullcontext()
         steps = service.each(run.found(), leave=run.leave)
         with place:
-            async with contextlib.aclosing(steps):
+            async with service.desk.pixels(run.room), contextlib.aclosing(steps):
                 async for step in steps:
                     service.figures.rows.inc(len(step.rows))
                     yield step
