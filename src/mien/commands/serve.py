@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import os
 import secrets
@@ -16,6 +18,7 @@ from mien.commands.options import FaceFinder, Finder, Yes, model_options
 from mien.model_options import ModelOptions
 
 SHORTEST_TOKEN = 8
+_ARENA_MAX = -8  # of malloc.h
 
 
 @model_options
@@ -83,6 +86,7 @@ def run_serve(
     max_requests: int,
 ) -> int:
     """Runs the command and returns its exit code; see `mien serve --help` for the arguments."""
+    _steady_memory()
     from mien.commands.consent import agree_to_send
     from mien.engines import EngineError, load_responder
     from mien.engines.load import PICTURES, default_clip_model
@@ -154,6 +158,17 @@ def run_serve(
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _steady_memory() -> None:
+    """Keeps what the process holds from growing with each new size of batch.
+
+    Before torch is imported: oneDNN keeps a program for each shape that it has seen, and glibc a
+    heap for each thread.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # other systems
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 def _address(opened: socket.socket) -> str:
