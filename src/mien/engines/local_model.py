@@ -328,6 +328,7 @@ class LocalModel:
             do_sample=False,
             num_beams=drafts,
             num_return_sequences=drafts,
+            early_stopping=drafts > 1,  # once there are so many, better ones are not waited for
             pad_token_id=self.processor.tokenizer.pad_token_id,
         )
         written: list[str] = self.processor.tokenizer.batch_decode(

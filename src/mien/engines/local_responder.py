@@ -49,9 +49,9 @@ class LocalResponder(Responder):
     Numbers are read from the likelihoods of short candidate answers in one forward pass. The text
     is then written behind the label line that the numbers make, so that words and numbers agree;
     what the model writes is read back. Where it names a unit that they call absent, or calls one a
-    sign of the expression that is none (`mien.language.check_reasons`), the first of its next
-    likely drafts that is true is taken; where none is, the text is made from the numbers by
-    `mien.language.describe`, with a warning.
+    sign of the expression that is none (`mien.language.check_reasons`), the text is made from the
+    numbers by `mien.language.describe`, with a warning. Of an analysis, which users see most, the
+    first of the next likely drafts that is true is taken before.
 
     The pictures of a request are the frames of one clip. A model that reads clips (EMO-LLaMA) reads
     them as one, with priors of the face in each. Of a model that reads pictures alone (FEALLM) the
@@ -223,13 +223,17 @@ class LocalResponder(Responder):
             for request, start, words in zip(group, starts, written, strict=True)
         ]
         for drafts in DRAFTS:
-            again = [row for row, (_, _, warnings) in enumerate(held) if warnings]
+            again = [
+                row
+                for row, (_, _, warnings) in enumerate(held)
+                if warnings and task_of(group[row].prompt) == "analysis"
+            ]
             if not again:
                 break
             tried = self.core.write(
                 seen[again],
                 [texts[row] for row in again],
-                max_new_tokens=longest,
+                max_new_tokens=min(longest, MAX_NEW_TOKENS),
                 drafts=drafts,
                 frame_mask=None if mask is None else mask[again],
             )
