@@ -317,7 +317,7 @@ def test_the_cover_of_a_song_is_no_video(tmp_path):
         tone = container.add_stream("aac", rate=44100)
         cover = container.add_stream("mjpeg", rate=1)
         cover.width = cover.height = 64
-        cover.pix_fmt, cover.disposition = "yuvj420p", Disposition.attached_pic
+        cover.pix_fmt, cover.disposition = "yuvj420p", Disposition.attached_pic.value
         picture = av.VideoFrame.from_ndarray(numbered(3, 64, 64), format="rgb24")
         for packet in (*cover.encode(picture), *cover.encode()):
             container.mux(packet)
