@@ -6,7 +6,7 @@ import { Steady, aboveRest } from "./steady.js";
 import { Timeline } from "./timeline.js";
 
 const at = id => document.getElementById(id);
-const CAMERA_PAUSE = 60; // milliseconds between an answer and the next frame
+const CAMERA_PAUSE = 10; // milliseconds between an answer and the next frame
 const state = { kind: null, file: null, frame: null, camera: null, overlay: null, rows: [], people: [], chosen: 0, talk: [], running: null, url: null };
 const timeline = new Timeline(at("timeline"), time => { at("video").currentTime = time; });
 
