@@ -25,6 +25,7 @@ from mien.media import Input, MediaError, Picture, Sampling, is_video, read_fram
 from mien.media.ahead import ahead
 from mien.media.inputs import loaded
 from mien.media.memory import listed, pictures, taken
+from mien.model_options import USUAL
 from mien.schema import Analysis
 from mien.timeline import Timeline, summary_rows
 
@@ -39,8 +40,6 @@ USUAL_SAMPLING = Sampling(rate=5.0)
 USUAL_CLIP_FRAMES = ClipFrames()
 """Which of those a model that reads clips is shown of each person."""
 
-
-_USUAL = ModelOptions()
 
 _Asked = tuple[Pending, NDArray[np.uint8], "FacePriors | None"]
 
@@ -305,7 +304,7 @@ def load(
     *,
     faces: str = "mediapipe",
     clip_frames: ClipFrames = USUAL_CLIP_FRAMES,
-    options: ModelOptions = _USUAL,
+    options: ModelOptions = USUAL,
     **changes: Any,
 ) -> Analyzer:
     """An analyzer that can be used again and again.
@@ -353,7 +352,7 @@ def analyze(
     sampling: Sampling = USUAL_SAMPLING,
     as_frame: bool = False,
     bgr: bool = False,
-    options: ModelOptions = _USUAL,
+    options: ModelOptions = USUAL,
     **changes: Any,
 ) -> list[Analysis] | pandas.DataFrame:
     """Analyses pictures and videos in one call; `load` once instead if you call it often.

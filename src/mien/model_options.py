@@ -32,3 +32,7 @@ class ModelOptions:
     rpm: float | None = None
     tpm: float | None = None
     timeout: float = 120.0
+
+
+USUAL = ModelOptions()
+"""Of a model whose options are not given."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from mien import facs
 from mien.data.checks.wording import check_wording
@@ -13,10 +16,14 @@ from mien.language.beyond import untellable
 from mien.language.labels import level
 from mien.language.questions import Question
 from mien.language.reasons import NOTHING_MOVES, says_still
-from mien.language.replies import Known
+from mien.language.replies import Known, reply
 
 GRADE_SLACK = 1
 """Levels that a stated intensity may be off: words such as "strong" name no exact one."""
+
+Origin = Literal["model", "numbers", "fixed"]
+REPLACED = "the text was written from the numbers instead"
+"""In every warning that says so, as responders of mien's models have it, too."""
 
 _SILENT = ("a refusal", "no label found")
 _YES = re.compile(
@@ -25,6 +32,22 @@ _YES = re.compile(
 _NO = re.compile(r"\W*(?:no|nope|not\s+(?:really|at\s+all|quite))\b", re.I)
 _PRONOUNS = re.compile(r"\b(?:he|she|his|her|hers|him|himself|herself)\b", re.IGNORECASE)
 _ABSENT = re.compile(r"AU(\d+) is absent")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer in words.
+
+    Attributes:
+        text: the words.
+        origin: "model" where these are the model's words; "numbers" where the text was made from
+            the numbers; "fixed" where no face can tell what was asked.
+        warnings: what a user should know.
+    """
+
+    text: str
+    origin: Origin = "model"
+    warnings: tuple[str, ...] = ()
 
 
 def known_of(answer: Answer) -> Known:
@@ -40,6 +63,31 @@ def known_of(answer: Answer) -> Known:
     }
     absent = frozenset(u.au for u in answer.action_units if u.present is False) - set(present)
     return Known(label, scores, present, absent)
+
+
+def from_numbers(question: Question, known: Known, rng: random.Random) -> Said:
+    """An answer that is made from the numbers alone."""
+    fixed = question.kind in ("beyond", "help", "unclear")
+    return Said(reply(question, known, rng), "fixed" if fixed else "numbers")
+
+
+def held_words(
+    text: str, question: Question, known: Known, asked: Iterable[str], rng: random.Random
+) -> Said:
+    """A model's words where they are true to the numbers, else words made from these.
+
+    Args:
+        text: what the model wrote.
+        question: that it answers.
+        known: the numbers.
+        asked: all questions of the talk, this one among them.
+        rng: chooses the wording.
+    """
+    faults = faults_of(text, question, known, asked)
+    if not faults:
+        return Said(text)
+    why = f"the model's words were not true to its numbers ({'; '.join(faults)})"
+    return replace(from_numbers(question, known, rng), warnings=(f"{why}; {REPLACED}",))
 
 
 def faults_of(text: str, question: Question, known: Known, asked: Iterable[str] = ()) -> list[str]:

@@ -7,14 +7,14 @@ import os
 import random
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.chat.hold import faults_of, known_of
+from mien.chat.hold import REPLACED, Origin, Said, from_numbers, held_words, known_of
 from mien.engines import Answer, EngineError, ModelOptions, Request, Responder, load_responder
 from mien.engines.analysis import ask_analysis
 from mien.engines.answers import task_of
@@ -22,10 +22,10 @@ from mien.engines.load import EMBEDDED
 from mien.faces import Finder, can_be_whole, crop_face, make_finder
 from mien.language import label_line
 from mien.language.questions import Question, read_question
-from mien.language.replies import reply
 from mien.language.words import load
 from mien.media import MediaError
 from mien.media.memory import pictures, taken
+from mien.model_options import USUAL
 from mien.partfile import SinkError, write_whole
 from mien.schema import Face
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from mien.models.priors import FacePriors
 
 Words = Literal["auto", "model", "numbers"]
-Origin = Literal["model", "numbers", "fixed"]
 
 MAX_QUESTION = 1000
 """Longest question in characters; the rest is cut off, with a warning."""
@@ -41,8 +40,6 @@ MAX_HISTORY = 12_000
 """Most characters of earlier turns that a model is given; models on this machine are given as many
 turns of them as fit into their context."""
 MAX_TOKENS = 200
-_USUAL = ModelOptions()
-_REPLACED = "the text was written from the numbers instead"
 
 
 class ChatError(ValueError):
@@ -116,7 +113,7 @@ class Chat:
         bgr: bool = False,
         responder: Responder | None = None,
         finder: Finder | None = None,
-        options: ModelOptions = _USUAL,
+        options: ModelOptions = USUAL,
         **changes: Any,
     ) -> None:
         if words not in get_args(Words):
@@ -198,8 +195,10 @@ class Chat:
         told = self.words == "numbers" and task_of(question) is None
         # what another expression would need is known better than any small model can say it
         fixed = told or read.kind in ("beyond", "contrast")
-        answer = self._from_numbers if fixed else self._from_model
-        turn = answer(question, read, rng, warnings)
+        if fixed:
+            turn = self._turn(question, from_numbers(read, known_of(self.numbers), rng), warnings)
+        else:
+            turn = self._from_model(question, read, rng, warnings)
         self._count += 1
         self._turns.append(turn)
         return turn
@@ -245,12 +244,8 @@ class Chat:
             )
         return answer
 
-    def _from_numbers(
-        self, question: str, read: Question, rng: random.Random, warnings: Sequence[str]
-    ) -> Turn:
-        text = reply(read, known_of(self.numbers), rng)
-        origin: Origin = "fixed" if read.kind in ("beyond", "help", "unclear") else "numbers"
-        return Turn(question, text, tuple(warnings), origin, self.face)
+    def _turn(self, question: str, said: Said, warnings: Sequence[str]) -> Turn:
+        return Turn(question, said.text, (*warnings, *said.warnings), said.origin, self.face)
 
     def _from_model(
         self, question: str, read: Question, rng: random.Random, warnings: Sequence[str]
@@ -273,16 +268,11 @@ class Chat:
             return Turn(question, None, (*notes, said.error or "no answer"), "model", self.face)
         text = printable(said.text).strip()
         asked = [turn.question for turn in self._turns] + [question]
-        faults = faults_of(text, read, known, asked)
-        if not faults:
+        words = held_words(text, read, known, asked, rng)
+        if words.origin == "model" and any(REPLACED in note for note in said.warnings):
             # a model of mien holds the answers to mien's own prompts to the numbers by itself
-            replaced = any(_REPLACED in note for note in said.warnings)
-            origin: Origin = "numbers" if replaced else "model"
-            return Turn(question, text, notes, origin, self.face)
-        warning = (
-            f"the model's words were not true to its numbers ({'; '.join(faults)}); {_REPLACED}"
-        )
-        return self._from_numbers(question, read, rng, (*notes, warning))
+            words = replace(words, origin="numbers")
+        return self._turn(question, words, notes)
 
     def _history(self) -> tuple[tuple[str, str], ...]:
         """The latest answered turns about this face that stay within `MAX_HISTORY`."""

@@ -102,7 +102,6 @@ class HuggingFaceResponder(Responder):
         return cls(model, processor, name=name, device=device, batch_size=batch_size, source=source)
 
     def identity(self) -> Mapping[str, str]:
-        """See `Responder.identity`."""
         import transformers
 
         config = self.model.config
@@ -121,17 +120,14 @@ class HuggingFaceResponder(Responder):
         }
 
     def settings(self) -> Mapping[str, str]:
-        """See `Responder.settings`."""
         return {"device": str(self.device), "batch size": str(self.batch_size)}
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """See `Responder.respond`."""
         for batch in batches(requests, self.batch_size):
             for group in alike(batch, lambda r: (r.max_tokens, r.id if r.options else None)):
                 yield from self._replies(group)
 
     def tokens(self, request: Request, text: str) -> Mapping[str, int]:
-        """See `Responder.tokens`."""
         request, _ = self._shortened(request)
         asked = self._inputs([self._prompt(request)], [request])["input_ids"].shape[1]
         said = self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]

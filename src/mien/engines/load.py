@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.engines.base import EngineError
 from mien.engines.request import Responder
-from mien.model_options import ModelOptions
+from mien.model_options import USUAL, ModelOptions
 from mien.untrusted import TextError, read_json_object
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ PICTURES, CLIPS = "mien/nano", "mien/nano-video"
 EMBEDDED: dict[str, str] = {PICTURES: "nano", CLIPS: "nano_video"}
 """Models inside the package: name to folder under `mien/weights`."""
 
-_USUAL = ModelOptions()
 
 OWN_TYPES = ("feallm", "emo_llama")
 """`model_type` of mien's own models in their config.json."""
@@ -79,7 +78,7 @@ def load_responder(
     model: str = PICTURES,
     *,
     answers: Answers = "guided",
-    options: ModelOptions = _USUAL,
+    options: ModelOptions = USUAL,
     **changes: Any,
 ) -> Responder:
     """Loads who answers any prompt with a model.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -34,6 +34,7 @@ from mien.engines.numbers import read_expression
 from mien.engines.quantize import quantized_as
 from mien.engines.request import Reply, Request, Responder
 from mien.faces.base import check_image
+from mien.language import Task
 from mien.models.priors import FacePriors
 from mien.schema import Face, Status
 
@@ -214,19 +215,17 @@ class LocalResponder(Responder):
         features: Mapping[str, torch.Tensor],
         numbers: Mapping[str, Numbers],
     ) -> list[Reply]:
-        starts = [self._start(r.prompt, numbers[r.id]) for r in group]
+        guides = [self._guide(r.prompt, numbers[r.id]) for r in group]
+        starts = ["" if g is None else answer_start(g.task, g.label, g.present) for g in guides]
         texts = [begun(self._question(r), s) for r, s in zip(group, starts, strict=True)]
         seen, mask, longest = features["features"], features.get("frame_mask"), group[0].max_tokens
         written = self.core.write(seen, texts, max_new_tokens=longest, frame_mask=mask)
-        held = [
-            self._held(request.prompt, start, words, numbers[request.id])
-            for request, start, words in zip(group, starts, written, strict=True)
-        ]
+        held = [_held(*one) for one in zip(guides, starts, written, strict=True)]
         for drafts in DRAFTS:
             again = [
                 row
-                for row, (_, _, warnings) in enumerate(held)
-                if warnings and task_of(group[row].prompt) == "analysis"
+                for row, guide in enumerate(guides)
+                if held[row][2] and guide is not None and guide.task == "analysis"
             ]
             if not again:
                 break
@@ -238,9 +237,8 @@ class LocalResponder(Responder):
                 frame_mask=None if mask is None else mask[again],
             )
             for place, row in enumerate(again):
-                request, start = group[row], starts[row]
                 own = tried[place * drafts : (place + 1) * drafts]
-                found = (self._held(request.prompt, start, d, numbers[request.id]) for d in own)
+                found = (_held(guides[row], starts[row], words) for words in own)
                 held[row] = next((one for one in found if not one[2]), held[row])
         replies = []
         for request, (text, status, warnings) in zip(group, held, strict=True):
@@ -270,23 +268,28 @@ class LocalResponder(Responder):
         """Tokens of a text."""
         return len(self.core.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _start(self, prompt: str, numbers: Numbers) -> str:
+    def _guide(self, prompt: str, numbers: Numbers) -> _Guide | None:
         task = task_of(prompt) if self.answers == "guided" else None
         if task is None:
-            return ""
-        label = offered_expression(prompt, numbers[0])
-        return answer_start(task, label, present_units(numbers[1]))
+            return None
+        return _Guide(task, offered_expression(prompt, numbers[0]), present_units(numbers[1]))
 
-    def _held(
-        self, prompt: str, start: str, words: str, numbers: Numbers
-    ) -> tuple[str, Status, tuple[str, ...]]:
-        task = task_of(prompt) if self.answers == "guided" else None
-        if task is None:
-            return words.strip(), "ok", ()
-        text = start + words.strip() if start.endswith("\n") else (start + words).strip()
-        present = present_units(numbers[1])
-        label = offered_expression(prompt, numbers[0])
-        return hold_to_numbers(task, text, label, present)
+
+@dataclass(frozen=True, slots=True)
+class _Guide:
+    """What the answer to one of mien's own prompts is held to: the task, and labels."""
+
+    task: Task
+    label: str
+    present: Mapping[int, float | None]
+
+
+def _held(guide: _Guide | None, start: str, words: str) -> tuple[str, Status, tuple[str, ...]]:
+    """The whole text, whether it can be read, and warnings."""
+    if guide is None:
+        return words.strip(), "ok", ()
+    text = start + words.strip() if start.endswith("\n") else (start + words).strip()
+    return hold_to_numbers(guide.task, text, guide.label, guide.present)
 
 
 def _in_own_way(request: Request) -> Request:

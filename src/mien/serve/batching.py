@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mien.engines import EngineError, Reply, Request, Responder
 from mien.engines.batches import batches
 from mien.schema import Face
+from mien.serve.errors import place_of
 
 if TYPE_CHECKING:
     from mien.models.priors import FacePriors
@@ -275,12 +276,5 @@ def _told(name: str, error: Exception) -> EngineError:
     """What callers are told; the words of an unknown error may hold pictures or prompts."""
     if isinstance(error, EngineError):
         return error
-    _LOG.error("%s failed: %s at %s", name, type(error).__name__, _place(error))
+    _LOG.error("%s failed: %s at %s", name, type(error).__name__, place_of(error))
     return EngineError(f"{name} failed ({type(error).__name__})")
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.chat.hold import Said
 from mien.engines import EngineError, Reply, Request
 from mien.engines.answers import task_of
 from mien.faces import can_be_whole, crop_face
@@ -21,7 +22,7 @@ from mien.schema import Analysis, Face
 from mien.serve.chat_form import ChatRequest, Talk, talk_of
 from mien.serve.errors import ApiError
 from mien.serve.inputs import check_pixels, check_video, decoded, frames, picture
-from mien.serve.own_words import JsonForm, Said, as_json, held, json_form, words_needed
+from mien.serve.own_words import JsonForm, as_json, held, json_form, words_needed
 from mien.serve.service import Served, Service
 
 CLIP_FRAMES = 8

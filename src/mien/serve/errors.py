@@ -95,3 +95,11 @@ def _first_fault(error: RequestValidationError) -> ApiError:
         return ApiError(400, "invalid_json", "the body is no JSON")
     place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
     return ApiError(400, "invalid_value", f"{place}: {first['msg']}", param=place)
+
+
+def place_of(error: BaseException) -> str:
+    """File and line in which an error arose."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -33,12 +33,12 @@ class SharedFinder:
         self._closed = False
 
     def find(self, image: NDArray[np.uint8]) -> list[Face]:
-        """See `Finder`."""
+        """All faces of a picture, the largest first."""
         with self._one() as finder:
             return finder.find(image)
 
     def find_near(self, image: NDArray[np.uint8], known: list[Face]) -> list[Face]:
-        """See `NearFinder`; finders that cannot look near a place search the whole picture."""
+        """The faces near where they were; the whole picture where its finder cannot look so."""
         with self._one() as finder:
             if isinstance(finder, NearFinder):
                 return finder.find_near(image, known)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mien.serve.errors import ApiError
+from mien.serve.errors import ApiError, place_of
 
 _LOG = logging.getLogger("mien.serve")
 
@@ -68,12 +68,8 @@ class Safe:
         try:
             await self.app(scope, receive, safely)
         except Exception as error:
-            trace = error.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
             # Not its words, which may hold what was asked.
-            _LOG.error("internal error: %s at %s", type(error).__name__, place)
+            _LOG.error("internal error: %s at %s", type(error).__name__, place_of(error))
             if begun:
                 raise ConnectionAbortedError("the answer broke off") from None
             refusal = ApiError(500, "internal", "an error inside the server; see its log")

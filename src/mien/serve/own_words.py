@@ -6,35 +6,17 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mien import facs
-from mien.chat.hold import faults_of, known_of
+from mien.chat.hold import Said, from_numbers, held_words, known_of
 from mien.engines import Answer
 from mien.engines.answers import present_units, task_of
 from mien.language import describe, label_line
 from mien.language.instructions import answer_schema
 from mien.language.labels import level
-from mien.language.questions import Question, read_question
-from mien.language.replies import reply
+from mien.language.questions import read_question
 from mien.serve.errors import ApiError
-
-Origin = Literal["model", "numbers", "fixed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An answer in words.
-
-    Attributes:
-        text: the words.
-        origin: as in `mien.chat.Turn`.
-        warnings: what a user should know.
-    """
-
-    text: str
-    origin: Origin = "model"
-    warnings: tuple[str, ...] = ()
 
 
 def words_needed(prompt: str, *, follows: bool) -> bool:
@@ -60,22 +42,10 @@ def held(prompt: str, asked: list[str], text: str | None, numbers: Answer) -> Sa
     """
     if text is not None and task_of(prompt) is not None:
         return Said(text)  # the responder has held it to the numbers
-    read = read_question(prompt)
+    read, known, rng = read_question(prompt), known_of(numbers), random.Random(0)
     if text is None:
-        return _from_numbers(read, numbers)
-    faults = faults_of(text, read, known_of(numbers), asked)
-    if not faults:
-        return Said(text)
-    said = _from_numbers(read, numbers)
-    why = f"the model's words were not true to its numbers ({'; '.join(faults)})"
-    warning = f"{why}; the text was written from the numbers instead"
-    return Said(said.text, said.origin, (warning,))
-
-
-def _from_numbers(read: Question, numbers: Answer) -> Said:
-    fixed = read.kind in ("beyond", "help", "unclear")
-    text = reply(read, known_of(numbers), random.Random(0))
-    return Said(text, "fixed" if fixed else "numbers")
+        return from_numbers(read, known, rng)
+    return held_words(text, read, known, asked, rng)
 
 
 @dataclass(frozen=True, slots=True)
