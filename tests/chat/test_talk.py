@@ -8,7 +8,7 @@ import pytest
 
 import mien
 from mien.chat import Chat, ChatError, NoFaceError, Turn
-from mien.chat.hold import faults_of
+from mien.chat.hold import REPLACED, Said, faults_of, whose
 from mien.engines import EngineError, Reply, Responder
 from mien.engines.pictures import SURROUNDED
 from mien.language import check_reasons, parse
@@ -266,3 +266,10 @@ def test_nano_contradicts_no_number_on_fifty_faces():
             assert talk(number, sample, picture).turns == made.turns  # same seed, same talk
     assert number == 49
     assert contradictions == []
+
+
+def test_whose_words_an_answer_has_is_told_by_the_notes_of_its_responder():
+    note = f"the model's words were not true to its numbers (AU4 is absent); {REPLACED}"
+    assert whose(Said("a"), ["cut", note]).origin == "numbers"
+    assert whose(Said("a"), ["cut"]).origin == "model"
+    assert whose(Said("a", "fixed"), [note]).origin == "fixed"

@@ -71,6 +71,15 @@ def from_numbers(question: Question, known: Known, rng: random.Random) -> Said:
     return Said(reply(question, known, rng), "fixed" if fixed else "numbers")
 
 
+def whose(said: Said, notes: Iterable[str]) -> Said:
+    """The answer, with its origin by what its responder notes.
+
+    A model of mien holds the answers to mien's own prompts to the numbers by itself.
+    """
+    replaced = said.origin == "model" and any(REPLACED in note for note in notes)
+    return replace(said, origin="numbers") if replaced else said
+
+
 def held_words(
     text: str, question: Question, known: Known, asked: Iterable[str], rng: random.Random
 ) -> Said:

@@ -7,14 +7,14 @@ import os
 import random
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.chat.hold import REPLACED, Origin, Said, from_numbers, held_words, known_of
+from mien.chat.hold import Origin, Said, from_numbers, held_words, known_of, whose
 from mien.engines import Answer, EngineError, ModelOptions, Request, Responder, load_responder
 from mien.engines.analysis import ask_analysis
 from mien.engines.answers import task_of
@@ -268,10 +268,7 @@ class Chat:
             return Turn(question, None, (*notes, said.error or "no answer"), "model", self.face)
         text = printable(said.text).strip()
         asked = [turn.question for turn in self._turns] + [question]
-        words = held_words(text, read, known, asked, rng)
-        if words.origin == "model" and any(REPLACED in note for note in said.warnings):
-            # a model of mien holds the answers to mien's own prompts to the numbers by itself
-            words = replace(words, origin="numbers")
+        words = whose(held_words(text, read, known, asked, rng), said.warnings)
         return self._turn(question, words, notes)
 
     def _history(self) -> tuple[tuple[str, str], ...]:

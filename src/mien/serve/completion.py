@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.chat.hold import Said
+from mien.chat.hold import Said, whose
 from mien.engines import EngineError, Reply, Request
 from mien.engines.answers import task_of
 from mien.faces import can_be_whole, crop_face
@@ -272,6 +272,7 @@ class Completion:
             else:
                 asked = [*(question for question, _ in self.talk.history), request.prompt]
                 said = held(request.prompt, asked, reply.text, reply.numbers)
+                said = whose(said, reply.warnings)
         text, cut = _before(said.text, self.asked.stops())
         warnings = (*self.talk.warnings, *shown.warnings, *reply.warnings, *said.warnings)
         asked_tokens = reply.usage.get("prompt_tokens", 0)
